@@ -1,0 +1,1 @@
+"""One tree over all sources."""

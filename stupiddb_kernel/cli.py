@@ -1,0 +1,1 @@
+"""``stupiddb …``: every command is one call on a session."""

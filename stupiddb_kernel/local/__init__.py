@@ -1,0 +1,1 @@
+"""The embedded stack: real servers on loopback that stand in for AWS. A stand-in, and named as one."""

@@ -1,0 +1,1 @@
+"""Athena as a source."""
