@@ -54,6 +54,8 @@ class Result:
         self._lock = threading.Lock()
         self._cancelled = self._complete = self._closed = False
         self._worker: threading.Thread | None = None
+        self.error: BaseException | None = None
+        """What ended the read early, for consumers behind the Arrow C stream, which loses it."""
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if self._worker is None:
@@ -65,6 +67,7 @@ class Result:
                 if item is None or isinstance(item, BaseException):
                     self._complete = True
                     if item is not None:
+                        self.error = item
                         raise item
                 else:
                     self.stats.rows += item.num_rows
