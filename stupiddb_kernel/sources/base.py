@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -129,6 +129,9 @@ class ReadOptions:
     """Athena: result reuse may answer."""
     dry_run: bool = False
     """Send nothing that runs or costs; the store's own explain or estimate where it has one."""
+    watch: Callable[[QueryStats], None] | None = field(default=None, compare=False, repr=False)
+    """Called once, as early as there are figures and before the store is waited for, with the
+    QueryStats that are filled in while it runs; a display can then follow a long statement."""
 
 
 @dataclass(slots=True)
