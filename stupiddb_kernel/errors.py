@@ -59,9 +59,12 @@ class Problem:
     key: str
     found: str
     allowed: str
+    line: int | None = None
+    """1-based line of the key in the file, where it is known."""
 
     def __str__(self) -> str:
-        return f"{self.key}: found {self.found}; allowed: {self.allowed}"
+        where = f" (line {self.line})" if self.line else ""
+        return f"{self.key}{where}: found {self.found}; allowed: {self.allowed}"
 
 
 class ConfigurationError(StupiddbError):
