@@ -189,7 +189,7 @@ def _aurora(present: Mapping[str, str], aws: Mapping[str, Any]) -> Iterator[Over
     if "AURORA_DB_NAME" in present:
         yield Override(("aws", "aurora", "database"), present["AURORA_DB_NAME"], "AURORA_DB_NAME")
     for variable in ("AURORA_SECRET_ARN", "AURORA_CLUSTER_ARN"):
-        region = _region(present.get(variable, ""))
+        region = region_of(present.get(variable, ""))
         if region:
             yield Override(("aws", "aurora", "region"), region, variable)
 
@@ -204,8 +204,8 @@ def _database(present: Mapping[str, str], tables: Mapping[str, Any]) -> Iterator
         if "kind" not in known and "engine" not in known:
             yield Override((*key, "kind"), "postgres", "DATABASE_SECRET_ARN")
         yield Override((*key, "secret"), arn, "DATABASE_SECRET_ARN")
-        if _region(arn):
-            yield Override((*key, "region"), _region(arn), "DATABASE_SECRET_ARN")
+        if region_of(arn):
+            yield Override((*key, "region"), region_of(arn), "DATABASE_SECRET_ARN")
     if _speaks_to_us(present.get("DATABASE_URL", "")):
         yield Override((*key, "url_env"), "DATABASE_URL", "DATABASE_URL")
 
@@ -215,7 +215,8 @@ def _speaks_to_us(url: str) -> bool:
     return url.partition("://")[0].partition("+")[0].strip().lower() in _SCHEMES and "://" in url
 
 
-def _region(arn: str) -> str | None:
+def region_of(arn: str) -> str | None:
+    """The region in an ARN; None for text that is no ARN."""
     parts = arn.split(":")
     return parts[3] if len(parts) > 5 and parts[0] == "arn" and parts[3] else None
 
