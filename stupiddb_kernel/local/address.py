@@ -1,0 +1,18 @@
+"""Where a server of the stack listens and how to enter it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stupiddb_kernel.local.ports import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Address:
+    """One server; ``password`` is random per start and hidden in every repr."""
+
+    port: int
+    username: str
+    password: str = field(repr=False)
+    database: str
+    host: str = LOOPBACK

@@ -1,0 +1,116 @@
+"""The folders of one stack and the account its servers run under."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from stupiddb_kernel.errors import LocalStackError
+
+_PREFIX = "stupiddb-"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user that servers run as, because PostgreSQL and MariaDB refuse to be root."""
+
+    uid: int
+    gid: int
+
+    @classmethod
+    def for_servers(cls) -> Account | None:
+        """``nobody`` when this process is root, else None: the present user will do."""
+        if os.geteuid() != 0:
+            return None
+        try:
+            entry = pwd.getpwnam("nobody")
+        except KeyError as error:
+            raise LocalStackError(
+                "root may not run the servers, and there is no user 'nobody' to run them as",
+                hint="start the stack as an ordinary user",
+            ) from error
+        return cls(entry.pw_uid, entry.pw_gid)
+
+    def can_execute(self, path: Path) -> bool:
+        """Whether this account gets through to a file or folder; tried, since ACLs and mounts matter."""
+        done = subprocess.run(
+            ["/usr/bin/test", "-x", path],
+            user=self.uid,
+            group=self.gid,
+            extra_groups=[],
+            cwd="/",
+            check=False,
+        )
+        return done.returncode == 0
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """``private`` goes when the stack ends, ``logs`` only when nothing failed."""
+
+    private: Path
+    logs: Path
+    account: Account | None
+
+    @classmethod
+    def create(cls, folder: Path) -> Workspace:
+        """Make the folders inside ``folder``, which is made too where it is missing.
+
+        As root, private data goes to the system's temporary folder if the servers' account does not get
+        through to ``folder``.
+        """
+        account = Account.for_servers()
+        logs = folder / "logs"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            logs.mkdir(mode=0o700, exist_ok=True)
+            parent = folder if account is None or account.can_execute(folder) else None
+            private = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            (private / "session").mkdir(mode=0o700)
+        except OSError as error:
+            raise LocalStackError(f"no folder for the embedded stack can be made: {error}") from error
+        if account is not None:
+            private.chmod(0o711)  # its servers pass through to folders of their own, and read nothing here
+        return cls(private, logs, account)
+
+    @property
+    def session(self) -> Path:
+        """For the files of the session that uses the stack: the local store and the catalog's cache."""
+        return self.private / "session"
+
+    def server_folder(self, name: str) -> Path:
+        """A new folder that only the servers' account can enter."""
+        folder = self.private / name
+        folder.mkdir(mode=0o700)
+        self.give(folder)
+        return folder
+
+    def server_file(self, folder: Path, name: str, text: str) -> Path:
+        """A new file that only the servers' account can read."""
+        path = folder / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        self.give(path)
+        return path
+
+    def give(self, path: Path) -> None:
+        """Make the servers' account the owner."""
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+
+    def log(self, name: str) -> Path:
+        """Where a process writes what it has to say."""
+        return self.logs / f"{name}.log"
+
+    def remove_logs(self) -> None:
+        """Remove the logs, and the folder around them if nothing else is in it."""
+        shutil.rmtree(self.logs, ignore_errors=True)
+        try:
+            self.logs.parent.rmdir()
+        except OSError:
+            return  # holds other things
