@@ -11,7 +11,7 @@ OWN_MAGICS = frozenset(
 
 IPYTHON_MAGICS = frozenset(
     {
-        "alias", "alias_magic", "autoawait", "autocall", "automagic", "bash", "bookmark", "capture",
+        "alias", "alias_magic", "autoawait", "autocall", "automagic", "autosave", "bash", "bookmark", "capture",
         "cat", "cd", "clear", "code_wrap", "colors", "conda", "config", "connect_info", "cp", "debug",
         "dhist", "dirs", "doctest_mode", "ed", "edit", "env", "file", "gui", "hist", "history", "html",
         "javascript", "js", "killbgscripts", "latex", "ldir", "less", "lf", "lk", "ll", "load",

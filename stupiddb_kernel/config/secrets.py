@@ -281,7 +281,7 @@ class Secrets(_Unpicklable):
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Keep what botocore would log at DEBUG level in this thread (response bodies, signatures) out of logs."""
+    """Keep what botocore logs at DEBUG level in this thread, bodies and signatures, out of every log."""
     thread = threading.get_ident()
 
     def is_other(record: logging.LogRecord) -> bool:
