@@ -1,1 +1,0 @@
-"""``stupiddb …``: every command is one call on a session."""

@@ -1,0 +1,88 @@
+"""The demo: the embedded stack with its real data, and a ``stupiddb.toml`` that points at it.
+
+Everything here is a stand-in that runs on this machine's loopback; nothing talks to AWS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stupiddb_kernel.errors import LocalStackError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from stupiddb_kernel.local.stack import Stack
+
+RUNNING = "STUPIDDB_DEMO"
+"""Names the configuration of a demo that is already running, for the processes under it."""
+
+
+class Demo:
+    """A running demo. ``configuration`` is its ``stupiddb.toml``; stop it, or use it as a context manager."""
+
+    def __init__(self, stack: Stack, configuration: Path) -> None:
+        self.stack = stack
+        self.configuration = configuration
+
+    @classmethod
+    def start(cls, folder: Path | None = None, *, progress: Callable[[str], None] = lambda _: None) -> Demo:
+        """Start the servers, load the data, write the configuration below ``folder``.
+
+        The environment of this process gets what the configuration names: credentials of the stand-ins.
+        ``folder`` None: a private temporary one that goes with the demo.
+        """
+        from stupiddb_kernel.local import flights
+        from stupiddb_kernel.local.stack import Stack
+        from stupiddb_kernel.session import Session
+        from stupiddb_kernel.sources.base import TableName
+
+        stack = Stack.start(folder, progress=progress)
+        try:
+            configuration = stack.folder / "stupiddb.toml"
+            configuration.write_text(stack.configuration(), encoding="utf-8")
+            os.environ.update(stack.environment())
+            flights.load(stack, progress)
+            progress("local store: the last 30 days of flights")
+            with Session(configuration) as session:
+                name = TableName(session.local.name, "main", "flights")
+                session.local.write(name, flights.recent_flights(), mode="replace", comment=flights.RECENT)
+            os.environ[RUNNING] = os.environ["STUPIDDB_CONFIG"] = str(configuration)
+        except BaseException:
+            stack.stop()
+            raise
+        return cls(stack, configuration)
+
+    def stop(self) -> None:
+        """End the servers and remove their private folders."""
+        if os.environ.get(RUNNING) == str(self.configuration):
+            del os.environ[RUNNING], os.environ["STUPIDDB_CONFIG"]
+        self.stack.stop()
+
+    def __enter__(self) -> Demo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def running() -> Path | None:
+    """The configuration of a demo this process runs under, if its file still exists."""
+    path = os.environ.get(RUNNING)
+    return Path(path) if path and Path(path).is_file() else None
+
+
+def tour() -> Path:
+    """The tour notebook: beside the package where it was installed, else in the source tree."""
+    package = Path(__file__).parent
+    for candidate in (package / "notebooks" / "tour.ipynb", package.parent / "notebooks" / "tour.ipynb"):
+        if candidate.is_file():
+            return candidate
+    raise LocalStackError(
+        f"the tour notebook is not in {package}", hint="reinstall stupiddb, or run from its source tree"
+    )
