@@ -11,9 +11,9 @@ OWN_MAGICS = frozenset(
 
 IPYTHON_MAGICS = frozenset(
     {
-        "alias", "alias_magic", "autoawait", "autocall", "automagic", "autosave", "bash", "bookmark", "capture",
-        "cat", "cd", "clear", "code_wrap", "colors", "conda", "config", "connect_info", "cp", "debug",
-        "dhist", "dirs", "doctest_mode", "ed", "edit", "env", "file", "gui", "hist", "history", "html",
+        "alias", "alias_magic", "autoawait", "autocall", "automagic", "autosave", "bash", "bookmark",
+        "capture", "cat", "cd", "clear", "code_wrap", "colors", "conda", "config", "connect_info", "cp",
+        "debug", "dhist", "dirs", "doctest_mode", "ed", "edit", "env", "file", "gui", "hist", "history", "html",
         "javascript", "js", "killbgscripts", "latex", "ldir", "less", "lf", "lk", "ll", "load",
         "load_ext", "loadpy", "logoff", "logon", "logstart", "logstate", "logstop", "ls", "lsmagic",
         "lx", "macro", "magic", "mamba", "man", "markdown", "matplotlib", "micromamba", "mkdir",
