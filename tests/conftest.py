@@ -30,3 +30,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
     with Stack.start(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A second stack that holds the demo's real data; for reading, so that every test sees all of it."""
+    from stupiddb_kernel.local import flights as data
+    from stupiddb_kernel.local.stack import Stack
+
+    with Stack.start(tmp_path_factory.mktemp("flights")) as running:
+        data.load(running)
+        yield running

@@ -27,7 +27,7 @@ def start(processes: Processes, workspace: Workspace, program: Program, port: in
     workspace.give(data)
     address = Address(port, USERNAME, secrets.token_urlsafe(24), DATABASE)
     share = _share(program)
-    common = [
+    common: list[str | Path] = [
         program.path,
         "--no-defaults",
         f"--datadir={data}",

@@ -33,8 +33,7 @@ class AwsKeys:
     @classmethod
     def random(cls) -> AwsKeys:
         """New ones, of AWS's own length and alphabet."""
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-        return cls("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
+        return cls("".join(secrets.choice("123456789") for _ in range(12)), secrets.token_urlsafe(30))
 
 
 def start(processes: Processes, workspace: Workspace, python: Path, port: int, keys: AwsKeys) -> str:
@@ -59,6 +58,7 @@ def start(processes: Processes, workspace: Workspace, python: Path, port: int, k
         "COGNITO_EMAIL_ENABLED": "false",
         "PERSIST_STATE": "0",
         "S3_PERSIST": "0",
+        "AUTH": "false",
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
         "DOCKER_HOST": f"unix://{folder}/no-docker",

@@ -43,7 +43,7 @@ def start(processes: Processes, workspace: Workspace, binaries: Path, port: int)
     address = Address(port, USERNAME, secrets.token_urlsafe(24), DATABASE)
     password = workspace.server_file(folder, "password", address.password + "\n")
     environment = {"LC_ALL": "C", "TZ": "UTC", "PATH": str(binaries)}
-    initdb = [
+    initdb: list[str | Path] = [
         binaries / "initdb", f"--pgdata={data}", f"--username={USERNAME}", f"--pwfile={password}",
         "--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         "--no-sync", "--no-instructions",

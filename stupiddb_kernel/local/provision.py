@@ -150,16 +150,22 @@ def ministack_python(progress: Progress, cache: Cache | None = None) -> Path:
 def _environment_commands(folder: Path) -> list[list[str | Path]]:
     """How to fill ``folder`` with an environment: with uv where there is one, else with venv and pip."""
     python = folder / "bin" / "python"
-    install = ["--quiet", "--require-hashes", "--only-binary", ":all:", "-r", folder / "requirements.txt"]
+    locked: list[str | Path] = [
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+        folder / "requirements.txt",
+    ]
     uv = _uv()
     if uv is not None:
         return [
             [uv, "venv", "--quiet", "--no-project", "--allow-existing", "--python", sys.executable, folder],
-            [uv, "pip", "install", "--python", python, *install],
+            [uv, "pip", "install", "--quiet", "--python", python, *locked],
         ]
     return [
         [sys.executable, "-m", "venv", folder],
-        [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", *install],
+        [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps", *locked],
     ]
 
 
