@@ -1,0 +1,100 @@
+"""``%catalog``: everything there is, as a tree; a search; or one table with its columns and some rows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from stupiddb.flags import Flag, parse, usage
+
+if TYPE_CHECKING:
+    from stupiddb.extension import Extension
+    from stupiddb_kernel.session import Session
+    from stupiddb_kernel.sources.base import TableName
+
+FLAGS = (
+    Flag("--refresh", "ask the sources again, whatever the cache holds"),
+    Flag("--json", "show the `external_sources` document"),
+    Flag("--help", "show this text", aliases=("-h",)),
+)
+HITS = 50
+PREVIEW_ROWS = 10
+
+
+def documentation() -> str:
+    """The help of ``%catalog``."""
+    return "\n".join(
+        [
+            "Everything the sources hold, as one tree: sources > databases > tables > columns.",
+            "",
+            "  %catalog                        the tree, with search, types, sizes, preview and profile",
+            "  %catalog events                 search names and comments",
+            "  %catalog aurora.crm.members     one table: columns, types, statistics, some rows",
+            "",
+            "Flags:",
+            usage(FLAGS),
+        ]
+    )
+
+
+def run(extension: Extension, line: str) -> None:
+    """Show the tree, a search or a table. Raises UsageError and the session's errors."""
+    parsed = parse(line, FLAGS, "catalog", anywhere=True)
+    if parsed.flags.get("help"):
+        extension.show_text(documentation())
+        return
+    session = extension.session
+    text = parsed.rest.strip()
+    name = _table(session, text)
+    if parsed.flags.get("refresh"):
+        session.catalog.refresh(name.source if name is not None else None)
+    if parsed.flags.get("json"):
+        extension.show_text(json.dumps(session.external_sources(), indent=2, ensure_ascii=False))
+    elif name is not None:
+        _show_table(extension, session, name)
+    elif text:
+        _show_search(extension, session, text)
+    else:
+        _show_tree(extension, session)
+
+
+def _table(session: Session, text: str) -> TableName | None:
+    """The table that ``text`` names in full; None where it is something to search for."""
+    if text.count(".") < 2 or any(char.isspace() for char in text):
+        return None
+    return session.catalog.resolve(text)
+
+
+def _show_tree(extension: Extension, session: Session) -> None:
+    from stupiddb.display import trees
+    from stupiddb.display.front import is_live, show
+
+    data = trees.bundle(session.catalog)
+    if is_live(extension.shell):
+        data = {**_widget(session), **data}
+    show(extension.shell, data)
+
+
+def _show_search(extension: Extension, session: Session, text: str) -> None:
+    from stupiddb.display import trees
+    from stupiddb.display.front import show
+
+    show(extension.shell, trees.search_bundle(text, session.catalog.search(text, HITS), HITS))
+
+
+def _show_table(extension: Extension, session: Session, name: TableName) -> None:
+    from stupiddb.display import trees
+    from stupiddb.display.front import show
+
+    table = session.catalog.table(name)
+    with session.sources[name.source].preview(name, PREVIEW_ROWS) as result:
+        rows = result.to_arrow()
+    show(extension.shell, trees.table_bundle(table, rows))
+
+
+def _widget(session: Session) -> dict[str, Any]:
+    from stupiddb.widgets.catalog import CatalogTree
+
+    made = CatalogTree(session)._repr_mimebundle_()
+    data: dict[str, Any] = made[0] if isinstance(made, tuple) else made or {}
+    return data
