@@ -104,8 +104,8 @@ def choice(*allowed: str) -> Callable[[str], str]:
 def parse(line: str, flags: Sequence[Flag], magic: str, *, anywhere: bool = False) -> Line:
     """Read the flags at the start of ``line``; ``anywhere`` also takes those after other words.
 
-    ``--`` ends the flags. Raises UsageError for an unknown flag (with the nearest one), a missing,
-    unneeded or wrong value, and a flag given twice.
+    A SQL comment, ``--`` and a space, is no flag. Raises UsageError for an unknown flag (with the
+    nearest one), a missing, unneeded or wrong value, and a flag given twice.
     """
     by_name = {name: flag for flag in flags for name in (flag.name, *flag.aliases)}
     found: dict[str, Any] = {}
@@ -115,9 +115,7 @@ def parse(line: str, flags: Sequence[Flag], magic: str, *, anywhere: bool = Fals
         position = _skip_spaces(line, position)
         match = _FLAG.match(line, position)
         if match is None:
-            if re.compile(r"--(?=\s|$)").match(line, position) and not words:
-                position = _skip_spaces(line, position + 2)
-            elif anywhere and position < len(line):
+            if anywhere and position < len(line):
                 word, position = _value(line, position)
                 words.append(word)
                 continue
