@@ -8,6 +8,7 @@ name only until a magic is used.
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import needs_local_scope, no_var_expand
 
-from stupiddb_kernel.config.names import source_names
+from stupiddb_kernel.config import environment, file
+from stupiddb_kernel.config.names import source_names, source_tables
 from stupiddb_kernel.errors import StupiddbError
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Extension:
         self._matcher: Any = None
         self._one_traceback = False
         self._handled: Any = None
+        self._widgets: dict[str, list[Any]] = {}
 
     # -- the session
 
@@ -143,13 +146,17 @@ class Extension:
         """Add magics, completion, display and error handling."""
         self._add_own_magics()
         try:
-            self.register_sources(source_names(self.path))
+            found = source_names(self.path)
+            self.register_sources(found)
+            if names_left_out(found, self.path):
+                self._show_what_is_wrong()
         except StupiddbError as error:
             self.register_sources([])
             self.show_failure(error)
         self._add_completion()
         self._add_display()
         self._add_error_handling()
+        self.shell.events.register("pre_run_cell", self._forget)
         atexit.register(self.end)
 
     def uninstall(self) -> None:
@@ -161,6 +168,7 @@ class Extension:
         self.shell.display_formatter.mimebundle_formatter.pop("stupiddb_kernel.session.Answer", None)
         if self.shell.custom_exceptions == (StupiddbError,):
             self.shell.custom_exceptions, self.shell.CustomTB = self._handled
+        self.shell.events.unregister("pre_run_cell", self._forget)
         atexit.unregister(self.end)
         self.end()
 
@@ -187,6 +195,16 @@ class Extension:
         self.shell.displayhook.update_user_ns(value)
 
     # -- what magics show
+
+    def keep(self, widget: Any, cell: str | None) -> None:
+        """Remember that ``cell`` shows ``widget``: it is closed when that cell runs again."""
+        if cell is not None:
+            self._widgets.setdefault(cell, []).append(widget)
+
+    def _forget(self, info: Any) -> None:
+        """Close what the cell that is about to run showed before."""
+        for widget in self._widgets.pop(getattr(info, "cell_id", None) or "", ()):
+            widget.close()
 
     def show_text(self, text: str) -> None:
         """Show help or a status as preformatted text."""
@@ -316,10 +334,35 @@ class Extension:
         self.shell._showtraceback(kind, error, lines)
         return lines
 
+    def _show_what_is_wrong(self) -> None:
+        """Show every problem of the configuration; only where there is one, as reading it all costs time."""
+        from stupiddb_kernel.config.loading import load
+
+        try:
+            load(self.path)
+        except StupiddbError as error:
+            self.show_failure(error)
+
     def _is_terminal(self) -> bool:
         from stupiddb.display.front import is_notebook
 
         return not is_notebook(self.shell)
+
+
+def names_left_out(found: list[tuple[str, str]], path: Path | None) -> list[str]:
+    """The tables that mean to describe a source but don't give one, so that no magic comes of them."""
+    configuration = file.find(path, os.environ, None)
+    tables = file.read(configuration).tables if configuration else {}
+    names = {name.casefold() for name, _ in found}
+    return [
+        source.name
+        for source in source_tables(tables)
+        if source.name.casefold() not in names and _is_enabled(source.table)
+    ]
+
+
+def _is_enabled(table: Any) -> bool:
+    return not isinstance(table, Mapping) or environment.is_true(table.get("enabled", True))
 
 
 def _is_used(frame: Any) -> bool:

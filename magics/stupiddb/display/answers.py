@@ -31,7 +31,7 @@ def bundle(answer: Answer, shell: InteractiveShell) -> Bundle:
         "text/html": tables.to_html(found, caption=first_of(len(found.rows), rows), footer=footer),
     }
     if is_live(shell):
-        data = {**_widget(answer), **data}
+        data = {**_widget(answer, footer, shell), **data}
     return data
 
 
@@ -51,9 +51,14 @@ def first_of(shown: int, rows: int) -> str:
     return f"first {shown:,} of {figures.count(rows, 'row')}" if shown < rows else ""
 
 
-def _widget(answer: Answer) -> Bundle:
+def _widget(answer: Answer, footer: str, shell: InteractiveShell) -> Bundle:
+    from stupiddb.display.front import keep
     from stupiddb.widgets.table import ResultTable
 
-    made = ResultTable(answer)._repr_mimebundle_()
-    data: Bundle = made[0] if isinstance(made, tuple) else made or {}
-    return data
+    table = ResultTable(
+        answer.expression,
+        footer=footer,
+        more=answer.truncated,
+        label=f"Result of {answer.stats.source}" + (f", {answer.name}" if answer.name else ""),
+    )
+    return keep(shell, table)

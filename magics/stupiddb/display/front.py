@@ -51,3 +51,26 @@ def in_this_cell(work: Callable[[], None]) -> Callable[[], None]:
     """``work`` for another thread, so that what it shows belongs to the cell that is running now."""
     context = contextvars.copy_context()
     return lambda: context.run(work)
+
+
+def keep(shell: InteractiveShell, widget: Any) -> Bundle:
+    """The bundle that shows ``widget``, which lives until its cell is run again.
+
+    A widget stays alive as long as its kernel, and with it the rows it shows; what the same cell showed
+    before can't be seen any more.
+    """
+    from stupiddb.extension import of
+
+    extension = of(shell)
+    if extension is not None:
+        extension.keep(widget, _cell_id(shell))
+    made = widget._repr_mimebundle_()
+    return dict(made[0] if isinstance(made, tuple) else made or {})
+
+
+def _cell_id(shell: InteractiveShell) -> str | None:
+    """The id of the running cell, which JupyterLab sends along."""
+    get_parent = getattr(shell, "get_parent", None)
+    parent = get_parent() if get_parent is not None else None
+    found: str | None = (parent or {}).get("metadata", {}).get("cellId")
+    return found

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from stupiddb.display import figures, tables
 from stupiddb.display.front import Bundle
 from stupiddb.display.tables import Grid, escaped, visible
+from stupiddb_kernel.errors import SourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stupiddb_kernel.catalog import Catalog
+    from stupiddb_kernel.catalog import Catalog, SourceNode
     from stupiddb_kernel.sources.base import Table
 
 MOST_TABLES = 200
@@ -21,19 +22,15 @@ MOST_TABLES = 200
 
 
 def bundle(catalog: Catalog) -> Bundle:
-    """The whole tree: sources, databases, tables with their sizes."""
+    """The whole tree: sources, databases, tables with their sizes; what can't be read says why."""
     text: list[str] = []
     parts = [tables.STYLE, "<div class='stupiddb-tree'>"]
     for source in catalog.sources():
-        heading = f"{source.name} ({source.kind})"
-        if source.error:
-            text.append(f"{heading}: {visible(str(source.error))}")
-            parts.append(f"<div><b>{escaped(heading)}</b> ⚠ {escaped(str(source.error))}</div>")
-            continue
-        text.append(heading)
+        notes = list(_notes(source))
+        text += [f"{source.name} ({source.kind})", *(f"  ! {visible(note)}" for note in notes)]
         parts.append(f"<details open><summary><b>{escaped(source.name)}</b> {escaped(source.kind)}</summary>")
-        for database in catalog.databases(source.name):
-            found = catalog.tables(source.name, database)
+        parts += [f"<div style='margin-left:16px'>⚠ {escaped(note)}</div>" for note in notes]
+        for database, found in _databases(catalog, source):
             text += [f"  {visible(database)}", *_text_tables(found)]
             parts += [_summary(database, found), *_html_tables(found), "</details>"]
         parts.append("</details>")
@@ -53,21 +50,18 @@ def search_bundle(text: str, hits: Sequence[Any], most: int) -> Bundle:
     }
 
 
-def table_bundle(table: Table, rows: pa.Table) -> Bundle:
-    """One table: what it is, its columns, and some of its rows."""
+def table_bundle(table: Table, rows: pa.Table | None) -> Bundle:
+    """One table: what it is, its columns, and some of its rows where they could be read."""
     heading = " · ".join(_facts(table))
     columns = _columns(table)
-    found = tables.grid(rows)
-    caption = f"first {figures.count(len(found.rows), 'row')}" if found.rows else "no rows"
-    return {
-        "text/plain": "\n\n".join(
-            [visible(heading), tables.to_text(columns), tables.to_text(found, caption=caption)]
-        ),
-        "text/html": (
-            f"<div><b>{escaped(heading)}</b></div>{tables.to_html(columns)}"
-            f"<div style='margin-top:8px'></div>{tables.to_html(found, caption=caption)}"
-        ),
-    }
+    text = [visible(heading), tables.to_text(columns)]
+    parts = [f"<div><b>{escaped(heading)}</b></div>{tables.to_html(columns)}"]
+    if rows is not None:
+        found = tables.grid(rows)
+        caption = f"first {figures.count(len(found.rows), 'row')}" if found.rows else "no rows"
+        text.append(tables.to_text(found, caption=caption))
+        parts.append(f"<div style='margin-top:8px'></div>{tables.to_html(found, caption=caption)}")
+    return {"text/plain": "\n\n".join(text), "text/html": "".join(parts)}
 
 
 def describe_size(table: Table) -> str:
@@ -80,6 +74,28 @@ def describe_size(table: Table) -> str:
     if statistics.bytes is not None:
         parts.append(about + figures.size(statistics.bytes))
     return ", ".join(parts)
+
+
+def _notes(source: SourceNode) -> Iterator[str]:
+    """What is wrong with a source, and how old what is shown of it is."""
+    if source.state == "loading":
+        yield "has not answered yet"
+    if source.error:
+        yield source.error + (f" ({source.advice})" if source.advice else "")
+        if source.databases is not None and source.age_seconds is not None:
+            yield f"shown as it was {figures.duration(source.age_seconds)} ago"
+    yield from source.failed_databases
+
+
+def _databases(catalog: Catalog, source: SourceNode) -> Iterator[tuple[str, Sequence[Table]]]:
+    """The databases of a source that can be listed, with their tables."""
+    if source.databases is None:
+        return
+    for database in catalog.databases(source.name):
+        try:
+            yield database, catalog.tables(source.name, database)
+        except SourceError:
+            continue  # among the source's failed databases, with the reason
 
 
 def _facts(table: Table) -> Iterator[str]:

@@ -153,9 +153,14 @@ def documentation() -> str:
 
 
 def _overview(extension: Extension) -> str:
-    from stupiddb.magics import OWN
+    from stupiddb.magics import OWN, source
 
     sources = [(f"%%{name}", f"run SQL on {name} ({kind})") for name, kind in extension.kinds.items()]
+    sources += [
+        (f"%%{name}", "not configured: tells how")
+        for name in source.SEED_NAMES
+        if name not in extension.kinds
+    ]
     own = [(f"%{name}", text.split("\n", 1)[0]) for name, _, text in OWN]
     width = max(len(left) for left, _ in [*sources, *own])
     lines = [f"  {left.ljust(width)}  {text}" for left, text in [*sources, *own]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stupiddb.flags import Flag, parse, usage
+from stupiddb_kernel.errors import SourceError, UnknownName
 
 if TYPE_CHECKING:
     from stupiddb.extension import Extension
@@ -59,10 +61,17 @@ def run(extension: Extension, line: str) -> None:
 
 
 def _table(session: Session, text: str) -> TableName | None:
-    """The table that ``text`` names in full; None where it is something to search for."""
-    if text.count(".") < 2 or any(char.isspace() for char in text):
+    """The table that ``text`` names; None where it is something to search for."""
+    dots = text.count(".")
+    if dots == 0 or text.endswith(".") or any(char.isspace() for char in text):
         return None
-    return session.catalog.resolve(text)
+    try:
+        name: TableName = session.catalog.resolve(text)
+    except UnknownName:
+        if dots == 1:
+            return None
+        raise
+    return name
 
 
 def _show_tree(extension: Extension, session: Session) -> None:
@@ -71,7 +80,7 @@ def _show_tree(extension: Extension, session: Session) -> None:
 
     data = trees.bundle(session.catalog)
     if is_live(extension.shell):
-        data = {**_widget(session), **data}
+        data = {**_widget(extension, session), **data}
     show(extension.shell, data)
 
 
@@ -83,18 +92,27 @@ def _show_search(extension: Extension, session: Session, text: str) -> None:
 
 
 def _show_table(extension: Extension, session: Session, name: TableName) -> None:
+    """Show a table's columns, also where its source can't be reached for figures and rows."""
     from stupiddb.display import trees
-    from stupiddb.display.front import show
+    from stupiddb.display.progress import Progress
 
     table = session.catalog.table(name)
-    with session.sources[name.source].preview(name, PREVIEW_ROWS) as result:
-        rows = result.to_arrow()
-    show(extension.shell, trees.table_bundle(table, rows))
+    rows, failure = None, None
+    with Progress(extension.shell, name.source) as progress:
+        try:
+            table = replace(table, statistics=session.catalog.statistics(name))
+            with session.catalog.preview(name, PREVIEW_ROWS) as result:
+                progress.watch(result.stats)
+                rows = result.to_arrow()
+        except SourceError as error:
+            failure = error
+    progress.finish(trees.table_bundle(table, rows))
+    if failure is not None:
+        extension.show_failure(failure)
 
 
-def _widget(session: Session) -> dict[str, Any]:
+def _widget(extension: Extension, session: Session) -> dict[str, Any]:
+    from stupiddb.display.front import keep
     from stupiddb.widgets.catalog import CatalogTree
 
-    made = CatalogTree(session)._repr_mimebundle_()
-    data: dict[str, Any] = made[0] if isinstance(made, tuple) else made or {}
-    return data
+    return keep(extension.shell, CatalogTree(session))
