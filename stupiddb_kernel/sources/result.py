@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stupiddb_kernel.sources.base import QueryStats
 
 _READ_AHEAD = 4
+_POLL = 0.2  # seconds; a signal that another thread received is only handled when a wait ends
 T = TypeVar("T")
 
 
@@ -63,7 +64,10 @@ class Result:
             self._worker.start()
         try:
             while not self._complete:
-                item = self._queue.get()
+                try:
+                    item = self._queue.get(timeout=_POLL)
+                except queue.Empty:
+                    continue
                 if item is None or isinstance(item, BaseException):
                     self._complete = True
                     if item is not None:
@@ -173,7 +177,8 @@ def interruptible(work: Callable[[], T], on_interrupt: Callable[[], None]) -> T:
     worker = threading.Thread(target=run, name="interruptible", daemon=True)
     worker.start()
     try:
-        worker.join()
+        while worker.is_alive():
+            worker.join(_POLL)
     except KeyboardInterrupt:
         on_interrupt()
         worker.join()
