@@ -28,7 +28,7 @@ def start(
         folder,
         workspace.log(NAME),
         {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "TZ": "UTC"}
-        | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        | {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         | environment,
     )  # fmt: skip
     endpoint = f"http://{LOOPBACK}:{port}"

@@ -37,6 +37,7 @@ def start(processes: Processes, workspace: Workspace, program: Program, port: in
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-flush-method=nosync",
         "--innodb-use-native-aio=0",  # io_uring and aio contexts are scarce in containers
+        "--loose-debug-no-sync",  # the data lives as long as the stack: nothing is flushed to disk
         "--skip-log-bin",
         "--aria-log-file-size=8M",
         "--innodb-log-file-size=64M",

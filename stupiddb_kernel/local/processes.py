@@ -40,12 +40,14 @@ class Command:
 class Processes:
     """Processes that end with this one, whatever ends it; ``folders`` are removed with them.
 
-    Safe to use from several threads.
+    ``lock`` is a locked file: the supervisor inherits and holds it as long as it lives. Safe to use from
+    several threads.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], lock: int) -> None:
         self._folders = folders
         self._changed = threading.Condition()
+        self._commands: dict[str, Command] = {}
         self._pids: dict[str, int] = {}
         self._status: dict[str, int] = {}
         self._failures: dict[str, str] = {}
@@ -56,8 +58,10 @@ class Processes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal is the notebook's, not the servers'
+            pass_fds=[lock],
             cwd="/",
         )
+        os.close(lock)
         threading.Thread(target=self._listen, name="supervisor", daemon=True).start()
 
     @property
@@ -68,6 +72,8 @@ class Processes:
     def pids(self) -> dict[str, int]:
         """The ids of the processes that run now, by name."""
         with self._changed:
+            if self._gone:
+                return {}
             return {name: pid for name, pid in self._pids.items() if name not in self._status}
 
     def start(self, command: Command) -> int:
@@ -90,6 +96,7 @@ class Processes:
             if command.name in self._failures:
                 raise LocalStackError(f"{command.name} can't be started: {self._failures.pop(command.name)}")
             self._require_supervisor()
+            self._commands[command.name] = command
             return self._pids[command.name]
 
     def run(self, command: Command, timeout: float = 60.0) -> None:
@@ -97,8 +104,10 @@ class Processes:
         self.start(command)
         with self._changed:
             self._changed.wait_for(lambda: command.name in self._status or self._gone, timeout)
-            status = self._status.get(command.name)
             self._require_supervisor()
+            status = self._status.pop(command.name, None)  # its end is no death
+            self._pids.pop(command.name, None)
+            self._commands.pop(command.name, None)
         if status != 0:
             happened = f"took longer than {timeout:g} s" if status is None else f"failed, {_ended(status)}"
             raise LocalStackError(f"{command.name} {happened}", hint=_log_hint(command.log))
@@ -123,6 +132,14 @@ class Processes:
             status = self._status.get(command.name)
         if status is not None:
             raise LocalStackError(f"{command.name} has died, {_ended(status)}", hint=_log_hint(command.log))
+
+    def require_all(self) -> None:
+        """Raise LocalStackError, with the end of its log, for the first process that has died."""
+        with self._changed:
+            commands = list(self._commands.values())
+            self._require_supervisor()
+        for command in commands:
+            self.require(command)
 
     def stop(self) -> None:
         """End every process and remove the folders; does nothing the second time."""

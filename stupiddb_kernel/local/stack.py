@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -60,7 +61,7 @@ class Stack:
         if find_spec("stupiddb_kernel.local.athena.__main__") is None:  # while it is being written
             chosen -= {"athena"}
         workspace = Workspace.create(Path(folder).absolute())
-        stack = cls(workspace, Processes([workspace.private]), chosen)
+        stack = cls(workspace, Processes([workspace.private], workspace.lock), chosen)
         atexit.register(stack.stop)
         try:
             stack._start(_one_at_a_time(progress))
@@ -137,11 +138,22 @@ class Stack:
         """The process ids of the servers that run, by name."""
         return self._processes.pids()
 
+    def check(self) -> None:
+        """Raise LocalStackError, with the end of its log, if a server has died."""
+        self._processes.require_all()
+
     def stop(self, *, keep_logs: bool = False) -> None:
-        """End every server and remove what the stack put on disk; does nothing the second time."""
+        """End every server and remove what the stack put on disk; does nothing the second time.
+
+        The logs stay if a server had died before, or when ``keep_logs`` says so.
+        """
         if self._stopped or os.getpid() != self._owner:  # a forked child does not own it
             return
         self._stopped = True
+        try:
+            self.check()
+        except LocalStackError:
+            keep_logs = True
         self._processes.stop()
         if not keep_logs:
             self._workspace.remove_logs()
@@ -168,7 +180,8 @@ class Stack:
             "aws": lambda: self._start_aws(ports["aws"], progress),
             "athena": lambda: self._start_athena(ports["athena"], ports["aws"], progress),
         }
-        with ThreadPoolExecutor(len(work), "stack") as pool:
+        with ThreadPoolExecutor(len(work) + 1, "stack") as pool:
+            pool.submit(import_module, "boto3")  # half a second that need not be waited for afterwards
             try:
                 _gather([pool.submit(work[service]) for service in SERVICES if service in self.services])
             except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -12,7 +14,8 @@ from pathlib import Path
 
 from stupiddb_kernel.errors import LocalStackError
 
-_PREFIX = "stupiddb-"
+_PREFIX = "stupiddb-stack-"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,16 @@ class Account:
 
 @dataclass(frozen=True)
 class Workspace:
-    """``private`` goes when the stack ends, ``logs`` only when nothing failed."""
+    """``private`` goes when the stack ends, ``logs`` only when nothing failed.
+
+    ``lock`` is an open, locked file in ``private``: who finds it free finds what a stack left behind that
+    was killed together with its supervisor, and may remove it.
+    """
 
     private: Path
     logs: Path
     account: Account | None
+    lock: int
 
     @classmethod
     def create(cls, folder: Path) -> Workspace:
@@ -69,14 +77,16 @@ class Workspace:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             logs.mkdir(mode=0o700, exist_ok=True)
-            parent = folder if account is None or account.can_execute(folder) else None
+            parent = _reachable(folder, account)
+            _sweep(parent)
             private = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            lock = _locked(private)
             (private / "session").mkdir(mode=0o700)
         except OSError as error:
             raise LocalStackError(f"no folder for the embedded stack can be made: {error}") from error
         if account is not None:
             private.chmod(0o711)  # its servers pass through to folders of their own, and read nothing here
-        return cls(private, logs, account)
+        return cls(private, logs, account, lock)
 
     @property
     def session(self) -> Path:
@@ -114,3 +124,38 @@ class Workspace:
             self.logs.parent.rmdir()
         except OSError:
             return  # holds other things
+
+
+def _reachable(folder: Path, account: Account | None) -> Path:
+    """``folder``, or a temporary one if the servers' account does not get through to it."""
+    if account is None:
+        return folder
+    for candidate in (folder, Path(tempfile.gettempdir()), Path("/var/tmp")):  # noqa: S108 - mkdtemp is used there
+        if candidate.is_dir() and account.can_execute(candidate):
+            return candidate
+    raise LocalStackError(
+        f"the servers' account gets through neither to {folder} nor to a temporary folder",
+        hint="start the stack in a folder that every user may enter, or as an ordinary user",
+    )
+
+
+def _locked(private: Path) -> int:
+    """A locked file, there under its name only once it is locked."""
+    lock = os.open(private / ".new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (private / ".new").rename(private / _LOCK)
+    return lock
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the private folders of stacks that are no more, ours alone."""
+    for leftover in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # not ours, or already gone
+            if leftover.is_symlink() or leftover.stat().st_uid != os.geteuid():
+                continue
+            lock = os.open(leftover / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                os.close(lock)
