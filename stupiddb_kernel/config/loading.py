@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from stupiddb_kernel.config import environment, file, literal, names
+from stupiddb_kernel.config.description import describe
 from stupiddb_kernel.config.file import ConfigurationFile, Key, dotted
 from stupiddb_kernel.config.settings import (
     AnySource,
@@ -33,6 +34,8 @@ from stupiddb_kernel.config.settings import (
     Settings,
 )
 from stupiddb_kernel.errors import ConfigurationError, Problem, nearest
+
+__all__ = ["describe", "load"]
 
 _CLASSES: dict[str, type[AnySource]] = {
     "athena": AthenaSettings,
