@@ -144,7 +144,7 @@ def _sql(extension: Extension, magic: str, sql: str, position: int) -> tuple[lis
     else:
         found += _columns(known, magic, cursor)
     found = [
-        Candidate(_written(candidate.text, cursor.quote, dialect), candidate.kind)
+        Candidate(_written(candidate.text, cursor, dialect), candidate.kind)
         for candidate in found
         if candidate.text.casefold().startswith(prefix.casefold())
     ]
@@ -270,16 +270,16 @@ def _files(typed: str) -> list[Candidate]:
     ]
 
 
-def _written(name: str, quote: str, dialect: str) -> str:
+def _written(name: str, cursor: scope.Cursor, dialect: str) -> str:
     """A name as it has to be written: quoted where it began so, or where it would mean something else."""
-    from stupiddb.cells import quote as quoted
+    from stupiddb.cells import quote
 
-    if quote or not _PLAIN.fullmatch(name) or name.upper() in _RESERVED:
-        folds = dialect in ("duckdb", "trino", "mysql")
-        if not quote and folds and _PLAIN.fullmatch(name.lower()) and name.upper() not in _RESERVED:
-            return name
-        return quoted(name, dialect)
-    return name
+    if cursor.quote:
+        written = quote(name, dialect)
+        return written[:-1] if cursor.closed else written
+    folds = dialect != "postgres" and dialect != "redshift"  # others ignore case in a bare name
+    bare = _PLAIN.fullmatch(name.lower() if folds else name) and name.upper() not in _RESERVED
+    return name if bare else quote(name, dialect)
 
 
 def _last_word(text: str) -> str:

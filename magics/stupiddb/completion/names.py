@@ -44,12 +44,9 @@ class Names:
         session = self._extension.opened
         if session is None:
             return None
-        if source == session.settings.store.name:
-            return "main"
-        for settings in session.settings.sources:
+        for settings in (session.settings.store, *session.settings.sources):
             if settings.name == source:
-                found: str | None = getattr(settings, "database", None)
-                return found
+                return "main" if settings.kind == "duckdb" else getattr(settings, "database", None)
         return None
 
     def wait(self, seconds: float) -> bool:

@@ -7,7 +7,7 @@ text before the cursor but for the tables, which may well be named after it: ``S
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stupiddb_kernel.sources.binding import Token, tokenize
 
@@ -52,7 +52,9 @@ class Cursor:
     quote: str = ""
     path: tuple[str, ...] = ()
     wants: str = "column"
-    tables: tuple[Reference, ...] = field(default=())
+    tables: tuple[Reference, ...] = ()
+    closed: bool = False
+    """Whether the closing quote stands behind the cursor already."""
 
 
 def look(sql: str, position: int, dialect: str) -> Cursor:
@@ -69,10 +71,18 @@ def look(sql: str, position: int, dialect: str) -> Cursor:
     lead = tokens[:-1]
     path = _path(lead)
     lead = lead[: len(lead) - 2 * len(path)]
-    everything = list(tokenize(before + _PROBE + sql[position:], dialect))
+    after = sql[position:]
+    closed = bool(quote) and after.startswith(quote)  # editors close a quote as soon as it is opened
+    everything = list(tokenize(before + _PROBE + quote + after[closed:], dialect))
     at = next((index for index, token in enumerate(everything) if token.end > position), len(everything))
     return Cursor(
-        "code", prefix, quote, path, "table" if _wants_table(lead) else "column", _tables(everything, at)
+        "code",
+        prefix,
+        quote,
+        path,
+        "table" if _wants_table(lead) else "column",
+        _tables(everything, at),
+        closed,
     )
 
 
