@@ -161,6 +161,8 @@ def _lines(
     counted, line, left = position, -1, _SCANNED
     while left and (position := text.find(wanted, position, end)) >= 0:
         anchor = position + (wanted[0] == "\n")
+        if anchor >= end:
+            return
         line += text.count("\n", counted, anchor)
         counted = anchor
         position = text.find("\n", anchor)
