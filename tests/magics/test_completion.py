@@ -64,7 +64,7 @@ def _look(sql: str) -> tuple[str, str, tuple[str, ...], str, list[tuple[str, str
         ("SELECT * FROM a JOIN b ON a.x = b.|", ("code", "", ("b",), "column", [("a", "a"), ("b", "b")])),
         ("SELECT * FROM a WHERE |", ("code", "", (), "column", [("a", "a")])),
         ("SELECT * FROM a GROUP BY x, |", ("code", "", (), "column", [("a", "a")])),
-        ("SELECT 1 FROM a WHERE x IN(SELECT y| FROM b)", ("code", "y", (), "column", [("b", "b"), ("a", "a")])),
+        ("FROM a WHERE x = (SELECT y| FROM b)", ("code", "y", (), "column", [("b", "b"), ("a", "a")])),
         ("SELECT * FROM (SELECT 1) s WHERE s.|", ("code", "", ("s",), "column", [("", "s")])),
         ("SELECT '|", ("text", "", (), "column", [])),
         ("SELECT 'a' -- x |\nFROM b", ("text", "", (), "column", [])),

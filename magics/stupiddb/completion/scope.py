@@ -70,11 +70,11 @@ def look(sql: str, position: int, dialect: str) -> Cursor:
         return Cursor("placeholder", prefix)
     lead = tokens[:-1]
     path = _path(lead)
-    lead = lead[: len(lead) - 2 * len(path)]
     after = sql[position:]
     closed = bool(quote) and after.startswith(quote)  # editors close a quote as soon as it is opened
-    everything = list(tokenize(before + _PROBE + quote + after[closed:], dialect))
-    at = next((index for index, token in enumerate(everything) if token.end > position), len(everything))
+    everything = [*lead, *tokenize(quote + _PROBE + quote + after[closed:], dialect)]
+    at = len(lead)
+    lead = lead[: len(lead) - 2 * len(path)]
     return Cursor(
         "code",
         prefix,

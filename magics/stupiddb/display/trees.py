@@ -21,11 +21,14 @@ MOST_TABLES = 200
 """Tables shown of one database; a search finds the rest."""
 
 
-def bundle(catalog: Catalog) -> Bundle:
-    """The whole tree: sources, databases, tables with their sizes; what can't be read says why."""
+def bundle(catalog: Catalog, wait: float | None = None) -> Bundle:
+    """The whole tree: sources, databases, tables with their sizes; what can't be read says why.
+
+    ``wait`` is the most seconds to wait for sources of which nothing is known; None: as configured.
+    """
     text: list[str] = []
     parts = [tables.STYLE, "<div class='stupiddb-tree'>"]
-    for source in catalog.sources():
+    for source in catalog.sources(wait):
         notes = list(_notes(source))
         text += [f"{source.name} ({source.kind})", *(f"  ! {visible(note)}" for note in notes)]
         parts.append(f"<details open><summary><b>{escaped(source.name)}</b> {escaped(source.kind)}</summary>")
@@ -91,9 +94,9 @@ def _databases(catalog: Catalog, source: SourceNode) -> Iterator[tuple[str, Sequ
     """The databases of a source that can be listed, with their tables."""
     if source.databases is None:
         return
-    for database in catalog.databases(source.name):
+    for database in catalog.databases(source.name, 0):
         try:
-            yield database, catalog.tables(source.name, database)
+            yield database, catalog.tables(source.name, database, 0)
         except SourceError:
             continue  # among the source's failed databases, with the reason
 

@@ -21,6 +21,8 @@ FLAGS = (
 )
 HITS = 50
 PREVIEW_ROWS = 10
+WIDGET_WAIT = 1.0
+"""Seconds that the table beside the widget waits for sources; the widget itself waits for none."""
 
 
 def documentation() -> str:
@@ -76,12 +78,16 @@ def _table(session: Session, text: str) -> TableName | None:
 
 def _show_tree(extension: Extension, session: Session) -> None:
     from stupiddb.display import trees
-    from stupiddb.display.front import is_live, show
+    from stupiddb.display.front import is_live
+    from stupiddb.display.progress import Progress
 
-    data = trees.bundle(session.catalog)
-    if is_live(extension.shell):
-        data = {**_widget(extension, session), **data}
-    show(extension.shell, data)
+    live = is_live(extension.shell)
+    with Progress(extension.shell, "catalog") as progress:
+        progress.say("asking the sources")
+        data = trees.bundle(session.catalog, WIDGET_WAIT if live else None)
+        if live:
+            data = {**_widget(extension, session), **data}
+    progress.finish(data)
 
 
 def _show_search(extension: Extension, session: Session, text: str) -> None:
