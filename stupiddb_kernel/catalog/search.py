@@ -54,9 +54,10 @@ def search(snapshots: Sequence[Snapshot], text: str, limit: int = 50) -> list[Hi
     """
     found: _Found = {}
     for query in _queries(text):
-        for match in _NAMED:
-            _collect(found, snapshots, query, match, limit)
-        _collect_comments(found, snapshots, query, limit)
+        if all(_occurs(word, snapshots) for word in query.others):
+            for match in _NAMED:
+                _collect(found, snapshots, query, match, limit)
+            _collect_comments(found, snapshots, query, limit)
     if len(found) < min(limit, 3):
         _collect_misspelt(found, snapshots, text, limit)
     return [_hit(place, match) for place, match in islice(found.items(), limit)]
@@ -81,7 +82,7 @@ def _collect(found: _Found, snapshots: Sequence[Snapshot], query: _Query, match:
     """Add the places of one class, those higher in the tree and with shorter names first."""
     fresh: dict[_Place, tuple[int, int, str]] = {}
     for level in range(len(_LEVELS)):
-        if len(found) + len(fresh) >= limit:
+        if len(found) + len(fresh) >= limit or (fresh and not query.needle):
             break
         for snapshot in snapshots:
             for index, name in _places(snapshot, level, query, match):
@@ -197,10 +198,25 @@ def _collect_misspelt(found: _Found, snapshots: Sequence[Snapshot], text: str, l
         for query in _queries(variant):
             meant: _Found = {}
             for match in _NAMED:
-                _collect(meant, snapshots, query, match, limit)
+                _collect(meant, snapshots, query, match, limit - len(found))
             found.update((place, "fuzzy") for place in meant if place not in found)
-        if len(found) >= limit:
-            return
+            if len(found) >= limit:
+                return
+
+
+def _occurs(word: str, snapshots: Sequence[Snapshot]) -> bool:
+    """Whether each piece of a word is part of some name or comment at all."""
+    return all(
+        any(
+            piece in snapshot.vocabulary
+            or piece in fold(snapshot.source)
+            or piece in snapshot.comment_text
+            or piece in snapshot.table_comment_text
+            for snapshot in snapshots
+        )
+        for piece in _pieces(word)
+        if piece.isalnum()
+    )
 
 
 def _corrected(snapshots: Sequence[Snapshot], text: str) -> list[str]:
@@ -243,7 +259,8 @@ def _fits(place: _Place, name: str, query: _Query) -> bool:
     if query.ancestors and place.level < 3 and not _below(_path(place), query.ancestors):
         return False
     if query.others:
-        text = fold(" ".join((*_path(place), name, *_table_names(place))))
+        above = place.snapshot.source if place.level < 2 else place.snapshot.folded_paths[_table(place)]
+        text = f"{above} {name}"
         return all(word in text for word in query.others)
     return True
 
@@ -255,14 +272,6 @@ def _path(place: _Place) -> tuple[str, ...]:
         return (snapshot.source,)[: place.level]
     row = snapshot.tables[_table(place)]
     return (snapshot.source, snapshot.databases[row[0]], row[1])[: place.level]
-
-
-def _table_names(place: _Place) -> tuple[str, ...]:
-    """The name and comment of the table that a place is in."""
-    if place.level < 2:
-        return ()
-    row = place.snapshot.tables[_table(place)]
-    return (row[1], row[3] or "")
 
 
 def _table(place: _Place) -> int:

@@ -127,6 +127,13 @@ class Snapshot:
         return [fold(row[1]) for row in self.tables]
 
     @cached_property
+    def folded_paths(self) -> list[str]:
+        """For each table its folded path and comment."""
+        return [
+            fold(f"{self.source}.{self.databases[row[0]]}.{row[1]} {row[3] or ''}") for row in self.tables
+        ]
+
+    @cached_property
     def table_text(self) -> str:
         """Folded table names in order, each between newlines."""
         return _text(self.folded_tables)
