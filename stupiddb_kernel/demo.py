@@ -86,6 +86,14 @@ def running() -> Path | None:
     return Path(path) if path and Path(path).is_file() else None
 
 
+def prepare_stack(*, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Install the servers that are missing, and start each once to see that it runs here."""
+    from stupiddb_kernel.local.stack import Stack
+
+    with tempfile.TemporaryDirectory(prefix="stupiddb-demo-") as folder:
+        Stack.start(folder, progress=progress).stop()
+
+
 def tour() -> Path:
     """The tour notebook: beside the package where it was installed, else in the source tree."""
     package = Path(__file__).parent

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     "--lab", is_flag=True, help="Keep the stack up and open JupyterLab on the tour; Ctrl-C ends both."
 )
 @click.option(
+    "--prepare", is_flag=True, help="Only install the servers that are missing, and see them start."
+)
+@click.option(
     "--output",
     "-o",
     "folder",
@@ -34,19 +37,22 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=0, help="JupyterLab's port; 0 takes a free one."
 )
 @click.option("--browser/--no-browser", default=True, help="Open a browser on JupyterLab.")
-def demo(lab: bool, folder: Path, port: int, browser: bool) -> None:
+def demo(lab: bool, prepare: bool, folder: Path, port: int, browser: bool) -> None:
     """Show everything on this machine: real servers that stand in for AWS, the flights of 2013, a tour.
 
     Starts PostgreSQL, MariaDB, Redis, S3 with Glue, and an Athena endpoint on loopback, loads the data,
     runs notebooks/tour.ipynb and writes it with an HTML report. Stops what it started.
     """
-    from stupiddb_kernel.demo import Demo, tour
+    from stupiddb_kernel.demo import Demo, prepare_stack, tour
 
     started = time.monotonic()
 
     def say(step: str) -> None:
         click.echo(f"{time.monotonic() - started:6.1f} s  {step}", err=True)
 
+    if prepare:
+        prepare_stack(progress=say)
+        return
     notebook = tour()
     with Demo.start(progress=say) as running:
         if lab:
