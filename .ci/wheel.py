@@ -44,9 +44,10 @@ def main() -> None:
         run(UV, "venv", "--quiet", "--python", sys.executable, place / "venv")
         python = place / "venv" / "bin" / "python"
         run(UV, "pip", "install", "--quiet", "--python", python, wheel)
-        sys.stdout.write(run(python, "-m", "IPython", "--quick", "--no-banner", cwd=place, input=SESSION))
-        if "wheel: works" not in run(python, "-m", "IPython", "--quick", cwd=place, input=SESSION):
-            raise SystemExit("the extension does not load from the wheel alone")
+        said = run(python, "-m", "IPython", "--quick", "--no-banner", cwd=place, input=SESSION)
+        if "wheel: works" not in said:
+            raise SystemExit(f"the extension does not load from the wheel alone:\n{said}")
+        sys.stdout.write("wheel: works alone in an empty environment\n")
 
 
 if __name__ == "__main__":
