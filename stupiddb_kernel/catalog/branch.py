@@ -108,10 +108,7 @@ class Branch:
     def open(self) -> None:
         """See that something is known or on its way: the cache is read, or the source asked."""
         self.read_cache()
-        snapshot = self._snapshot
-        age = time.time() - snapshot.read_at if snapshot else None
-        if self.live or age is None or not 0 <= age <= self._max_age:
-            self.ask()
+        self.ask(older_than=self._max_age)
 
     def read_cache(self) -> None:
         """Take what the disk holds, once."""
@@ -125,19 +122,20 @@ class Branch:
                     self._snapshot = cached
                 self._cache_was_read = True
 
-    def ask(self, *, again: bool = False) -> int:
-        """Start asking the source, unless that is going on, or has just failed and ``again`` is not set.
+    def ask(self, older_than: float = 0.0, *, again: bool = False) -> None:
+        """Start asking the source if what is known is older than so many seconds.
 
-        Returns the number of the load, to wait for.
+        Not while that is going on; nor after it has just failed, unless ``again`` is set.
         """
         with self._state:
-            just_failed = self._failure and time.monotonic() - self._failed_at < _RETRY_SECONDS
-            if not self._loading and (again or not just_failed):
-                self._loading = True
-                self._loads += 1
-                self._databases, self._parts = None, {}
-                threads.start(self._load, f"catalog {self.name}")
-            return self._loads
+            failed = self._failure is not None and time.monotonic() - self._failed_at < _RETRY_SECONDS
+            age = time.time() - self._snapshot.read_at if self._snapshot else None
+            enough = age is not None and 0 <= age <= older_than and not self.live
+            if self._loading or (not again and (failed or enough)):
+                return
+            self._loading = True
+            self._databases, self._parts = None, {}
+            threads.start(self._load, f"catalog {self.name}")
 
     def wait(self, until: float) -> bool:
         """Wait till nothing is going on or ``until`` (monotonic); whether nothing is."""

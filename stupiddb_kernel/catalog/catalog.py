@@ -130,7 +130,7 @@ class Catalog:
         old = [branch for branch in branches if found is None and _is_old(branch)]
         if old:
             for branch in old:
-                branch.ask()
+                branch.ask(older_than=_FRESH_SECONDS)
             self._await(old, wait)
             found = naming.resolve(parts, self._snapshots(branches))
         if found is not None:

@@ -100,6 +100,8 @@ def _places(snapshot: Snapshot, level: int, query: _Query, match: Match) -> Iter
         names = [snapshot.source] if level == 0 else snapshot.databases
         folded = enumerate(map(fold, names))
         yield from ((index, name) for index, name in folded if _is(name, query.needle, match))
+    elif not query.needle and match != "prefix":
+        return
     elif level == 2 and not query.needle:
         inside = [_below((snapshot.source, name), query.ancestors) for name in snapshot.databases]
         names_of = zip(snapshot.tables, snapshot.folded_tables, strict=True)
@@ -155,8 +157,6 @@ def _lines(
     text: str, needle: str, match: Match, stretch: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, str]]:
     """Index, from the beginning of the stretch, and text of the lines that match, a bounded number."""
-    if not needle and match != "prefix":
-        return
     wanted = {"exact": f"\n{needle}\n", "prefix": f"\n{needle}", "word": f"_{needle}"}.get(match, needle)
     position, end = stretch or (0, len(text))
     counted, line, left = position, -1, _SCANNED
