@@ -16,7 +16,7 @@ import pytest
 from stupiddb_kernel.session import Session
 from stupiddb_kernel.sources.base import Source, TableName
 
-STORES = ("local",)
+STORES = ("athena", "aurora", "rds", "s3", "local")
 BIG = 100_000
 
 ITEMS = pa.table(
