@@ -178,6 +178,15 @@ class Extension:
         demo, self.demo = self.demo, None
         if demo is not None:
             demo.stop()
+            self.path = None
+
+    def end_and_look_again(self) -> None:
+        """Close the session and the demo; have magics for what is configured without the demo."""
+        self.end()
+        try:
+            self.register_sources(source_names(self.path))
+        except StupiddbError:
+            self.register_sources([])  # the next magic says what is wrong
 
     def register_sources(self, found: list[tuple[str, str]]) -> None:
         """Have one magic for each source, for the local store, and for the names people expect."""
@@ -369,7 +378,8 @@ def _is_used(frame: Any) -> bool:
     """Whether the value of the magic called from ``frame`` (IPython's) is used by the user's code.
 
     A magic that stands alone is a statement: its value would be printed or dropped, so it shows its
-    result by itself. Everything else, an assignment or an argument, wants the value.
+    result by itself; so does one that is a whole cell under ``%%time``, which evaluates it. Everything
+    else, an assignment or an argument, wants the value.
     """
     import dis
 
@@ -385,4 +395,5 @@ def _is_used(frame: Any) -> bool:
     printed = step.opname == "PRINT_EXPR" or (
         step.opname == "CALL_INTRINSIC_1" and step.argrepr == "INTRINSIC_PRINT"
     )
-    return not (printed or step.opname == "POP_TOP")
+    evaluated = step.opname == "RETURN_VALUE" and caller.f_code.co_name == "<module>"
+    return not (printed or evaluated or step.opname == "POP_TOP")

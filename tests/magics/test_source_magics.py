@@ -54,6 +54,7 @@ def test_an_assigned_line_hands_over_the_expression_and_shows_the_footer(shell: 
         "%local SELECT 7 AS seven",
         "%local SELECT 7 AS seven\nafter = 1",
         "if True:\n    %local SELECT 7 AS seven",
+        "%%time\n%local SELECT 7 AS seven",
     ],
 )
 def test_a_line_alone_shows_its_rows_once(shell: Shell, code: str) -> None:
@@ -66,6 +67,20 @@ def test_a_line_alone_shows_its_rows_once(shell: Shell, code: str) -> None:
 def test_a_magic_called_from_python_gives_its_value(shell: Shell) -> None:
     shell.run("found = get_ipython().run_cell_magic('local', '--as arrow', 'SELECT 1 AS one')")
     assert shell["found"] == pa.table({"one": pa.array([1], pa.int32())})
+
+
+def test_an_answer_of_the_session_is_displayed_as_a_cell_does(shell: Shell) -> None:
+    answer = shell.ip.stupiddb_extension.session.query("local", "SELECT 7 AS seven")
+    shown, _ = shell.ip.display_formatter.format(answer)
+    assert '<td class="n">7</td>' in shown["text/html"]
+    assert "1 row · " in shown["text/plain"]
+
+
+def test_an_ibis_expression_keeps_its_own_representation(shell: Shell) -> None:
+    shell.run("%%local\nSELECT 7 AS seven")
+    shown, _ = shell.ip.display_formatter.format(shell["_"])
+    assert shown["text/plain"] == repr(shell["_"])
+    assert "stupiddb-table" not in str(shown)
 
 
 def test_variables_of_a_function_are_bound_where_the_line_stands(shell: Shell) -> None:

@@ -126,6 +126,4 @@ class Progress:
 
 
 def _state(stats: QueryStats | None) -> str:
-    if stats is None:
-        return "connecting"
-    return "reading" if stats.rows else "running"
+    return "reading" if stats is not None and stats.rows else "running"

@@ -113,7 +113,9 @@ def to_text(found: Grid, *, width: int = 120, caption: str = "", footer: str = "
     lines = [_line(names, widths[:shown], found.numeric), "  ".join("─" * size for size in widths[:shown])]
     lines += [_line(row, widths[:shown], found.numeric) for row in cells]
     if shown < len(names):
-        lines.append(f"… {len(names) - shown} more columns: {_fit(', '.join(names[shown:]), width - 20)}")
+        rest = len(names) - shown
+        noun = "column" if rest == 1 else "columns"
+        lines.append(f"… {rest} more {noun}: {_fit(', '.join(names[shown:]), width - 20)}")
     return "\n".join([*lines, *(line for line in (caption, visible(footer)) if line)])
 
 

@@ -117,25 +117,25 @@ def _facts(table: Table) -> Iterator[str]:
 
 
 def _columns(table: Table) -> Grid:
+    """The columns of a table; what is known of none of them is left out."""
     known = table.statistics.columns
     rows = []
     for column in table.columns:
         facts = known.get(column.name)
         kind = f"{column.type} (partition)" if column.partition else column.type
-        distinct = None if facts is None or facts.distinct is None else f"{facts.distinct:,.0f}"
-        nulls = None if facts is None or facts.null_fraction is None else f"{facts.null_fraction:.1%}"
-        rows.append(
-            (
-                column.name,
-                kind + ("" if column.nullable else " not null"),
-                column.native_type,
-                distinct or "",
-                nulls or "",
-                column.comment or "",
-            )
-        )
+        distinct = "" if facts is None or facts.distinct is None else f"{facts.distinct:,.0f}"
+        nulls = "" if facts is None or facts.null_fraction is None else f"{facts.null_fraction:.1%}"
+        required = "" if column.nullable else " not null"
+        rows.append((column.name, kind + required, column.native_type, distinct, nulls, column.comment or ""))
     names = ("column", "type", "in the store", "distinct", "null", "comment")
-    return Grid(names, ("",) * 6, (False, False, False, True, True, False), tuple(rows))
+    numeric = (False, False, False, True, True, False)
+    kept = [index for index in range(len(names)) if index < 2 or any(row[index] for row in rows)]
+    return Grid(
+        tuple(names[index] for index in kept),
+        ("",) * len(kept),
+        tuple(numeric[index] for index in kept),
+        tuple(tuple(row[index] for index in kept) for row in rows),
+    )
 
 
 def _text_tables(found: Sequence[Table]) -> Iterator[str]:

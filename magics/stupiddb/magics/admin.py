@@ -107,7 +107,7 @@ def show_help(extension: Extension, argument: str) -> None:
 
 def close(extension: Extension, _: str) -> None:
     """Close the session: connections are given back and held results end. Stops the demo of this kernel."""
-    extension.end()
+    extension.end_and_look_again()
     extension.show_text("closed; the next magic opens a new session")
 
 
