@@ -120,6 +120,9 @@ class QueryFailed(SourceError):
         self.sql = sql
         self.position = position
         self.query_id = query_id
+        self.scanned: int | None = None
+        """Bytes scanned until then, where scans are billed."""
+        self.dollars: float | None = None
 
 
 class QueryTimeout(QueryFailed):

@@ -43,6 +43,8 @@ class Footer:
     rows: int
     row_groups: int
     columns: Mapping[str, ColumnFooter]
+    compression: str = "UNCOMPRESSED"
+    """Of the first column chunk."""
 
 
 class Footers:
@@ -144,6 +146,7 @@ def _parse(reader: ObjectReader, target: Object) -> Footer:
                 metadata.num_rows,
                 metadata.num_row_groups,
                 _columns(metadata, schema),
+                _compression(metadata),
             )
     except StupiddbError:
         raise
@@ -163,6 +166,12 @@ def _columns(metadata: pq.FileMetaData, schema: pa.Schema) -> dict[str, ColumnFo
         leaves = range(leaf, leaf := leaf + _leaf_count(field.type))
         columns[field.name] = _column(metadata, leaves)
     return columns
+
+
+def _compression(metadata: pq.FileMetaData) -> str:
+    if not metadata.num_row_groups or not metadata.num_columns:
+        return "UNCOMPRESSED"
+    return str(metadata.row_group(0).column(0).compression)
 
 
 def _leaf_count(kind: pa.DataType) -> int:
