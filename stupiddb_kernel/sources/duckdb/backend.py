@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class LocalBackend(Backend):
     """Ibis on the hardened instance."""
 
-    def _post_connect(self, extensions: Any = None) -> None:
+    def _post_connect(self, extensions: Any = None) -> None:  # noqa: ARG002 - Ibis passes it
         """Skip what Ibis sets on a new connection: ``Instance`` set the same and locked it."""
         self._record_batch_readers_consumed: dict[str, Any] = {}
 

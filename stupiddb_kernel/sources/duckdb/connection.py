@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stupiddb_kernel.errors import StoreError, StoreLocked
+from stupiddb_kernel.sources.duckdb.naming import literal, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,7 +74,7 @@ class Instance:
             if self._attached:
                 return
             connection = self.connection()
-            target = "':memory:'" if self.settings.path is None else _literal(str(self.settings.path))
+            target = "':memory:'" if self.settings.path is None else literal(str(self.settings.path))
             try:
                 if self.settings.path is not None:
                     self.settings.path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,11 +104,11 @@ class Instance:
 
     @property
     def _quoted_name(self) -> str:
-        return '"' + self.settings.name.replace('"', '""') + '"'
+        return quote(self.settings.name)
 
     def _set_path(self, connection: DuckDBPyConnection) -> None:
         path = f"{self._quoted_name}.main,{RESULTS}.main" if self._attached else f"{RESULTS}.main"
-        connection.execute(f"SET search_path = {_literal(path)}")
+        connection.execute(f"SET search_path = {literal(path)}")
 
     def _open(self) -> DuckDBPyConnection:
         import duckdb
@@ -118,13 +119,13 @@ class Instance:
         connection = duckdb.connect(":memory:")
         # Ibis computes in UTC; a session in the machine's zone would shift every timestamptz it prints
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {_literal(str(spill))}")
+        connection.execute(f"SET temp_directory = {literal(str(spill))}")
         if self.settings.memory_limit is not None:
-            connection.execute(f"SET memory_limit = {_literal(self.settings.memory_limit)}")
+            connection.execute(f"SET memory_limit = {literal(self.settings.memory_limit)}")
         if self.settings.threads is not None:
             connection.execute(f"SET threads = {int(self.settings.threads)}")
         if self.settings.path is not None:
-            own = ", ".join(_literal(f"{self.settings.path}{suffix}") for suffix in _OWN_FILES)
+            own = ", ".join(literal(f"{self.settings.path}{suffix}") for suffix in _OWN_FILES)
             connection.execute(f"SET allowed_paths = [{own}]")
         connection.execute(f"ATTACH ':memory:' AS {RESULTS}")
         for setting in (
@@ -162,10 +163,6 @@ class Instance:
             f"the local store {path} can't be opened: {text.splitlines()[0]}",
             hint="if the file is damaged, move it away or restore it from a copy; a new one is made then",
         )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _describe_process(pid: int) -> str | None:
