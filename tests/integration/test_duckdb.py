@@ -213,11 +213,11 @@ def test_points_at_an_error_in_the_sql_as_it_was_typed(local: DuckdbSource) -> N
 
 def test_spills_instead_of_dying(tmp_path: Path) -> None:
     aws = Aws(AwsSettings())
-    settings = DuckdbSettings(name="local", memory_limit="200MB", threads=2)
+    settings = DuckdbSettings(name="local", memory_limit="100MB", threads=2)
     source = DuckdbSource(settings, SourceContext(aws, Secrets(aws)))
-    sql = "SELECT range AS n, md5(range::VARCHAR) AS text FROM range(5000000) ORDER BY text"
+    sql = "SELECT range AS n, md5(range::VARCHAR) AS text FROM range(1500000) ORDER BY text"
     held = source.hold(source.query(sql, options=ReadOptions(batch_rows=100_000)))
-    assert held.count().execute() == 5_000_000
+    assert held.count().execute() == 1_500_000
     source.close()
 
 
