@@ -64,7 +64,7 @@ def start(processes: Processes, workspace: Workspace, python: Path, port: int, k
         "DOCKER_HOST": f"unix://{folder}/no-docker",
         "LOG_LEVEL": "WARNING",
     }
-    command = Command(NAME, [python, "-m", "ministack"], folder, workspace.log(NAME), environment)
+    command = Command(NAME, [python, "-I", "-m", "ministack"], folder, workspace.log(NAME), environment)
     endpoint = f"http://{LOOPBACK}:{port}"
     processes.start(command)
     processes.wait_ready(command, lambda: answers(f"{endpoint}/_ministack/ready"))

@@ -140,6 +140,7 @@ def ministack_python(progress: Progress, cache: Cache | None = None) -> Path:
         (folder / "requirements.txt").write_text(requirements)
         for command in _environment_commands(folder):
             _run(command)
+        _run([folder / "bin" / "python", "-I", "-c", "import ministack.app"])
 
     folder = (cache or Cache.default()).get(
         f"ministack-{key}", build, lambda folder: (folder / "bin" / "python").is_file()
@@ -164,8 +165,18 @@ def _environment_commands(folder: Path) -> list[list[str | Path]]:
             [uv, "pip", "install", "--quiet", "--python", python, *locked],
         ]
     return [
-        [sys.executable, "-m", "venv", folder],
-        [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps", *locked],
+        [sys.executable, "-I", "-m", "venv", folder],
+        [
+            python,
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--quiet",
+            "--no-deps",
+            *locked,
+        ],
     ]
 
 
@@ -184,7 +195,12 @@ def _uv() -> str | None:
 
 
 def _run(command: Sequence[str | Path]) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    # The new environment is to know nothing of the one we run in: pip leaves out what PYTHONPATH has.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    }
     done = subprocess.run(
         command,
         env=environment,
