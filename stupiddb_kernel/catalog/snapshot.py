@@ -178,7 +178,11 @@ def _row(database: int, table: Table) -> tuple[Any, ...]:
     """A table without its columns. Least and greatest values are row data, so they are left out."""
     known = table.statistics
     as_of = known.as_of.timestamp() if known.as_of else None
-    statistics = [known.rows, known.bytes, known.partitions, known.files, known.exact, as_of]
+    counts = [
+        None if count is None else int(count)
+        for count in (known.rows, known.bytes, known.partitions, known.files)
+    ]
+    statistics = [*counts, known.exact, as_of]
     columns = {
         name: [column.distinct, column.null_fraction, column.bytes]
         for name, column in known.columns.items()
