@@ -13,6 +13,8 @@ ANALYTICS_BUCKET = "stupiddb-analytics"
 ARCHIVE_BUCKET = "stupiddb-archive"
 RESULTS_BUCKET = "stupiddb-athena-results"
 GLUE_DATABASE = "analytics"
+WORKGROUP = "stupid-db"
+MAX_SCAN_BYTES = 10 * 1024**3
 RDS_SECRET = "stupiddb/rds"  # noqa: S105 - the secret's name
 
 
@@ -28,20 +30,6 @@ def aws_environment(keys: AwsKeys, aws_endpoint: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-
-
-def rds_secret(mysql: Address) -> str:
-    """The secret's text, in the JSON format that RDS itself writes."""
-    return json.dumps(
-        {
-            "engine": "mysql",
-            "host": mysql.host,
-            "port": mysql.port,
-            "username": mysql.username,
-            "password": mysql.password,
-            "dbname": mysql.database,
-        }
-    )
 
 
 def toml(
@@ -92,9 +80,9 @@ enabled = true
 region = {_text(REGION)}
 endpoint_url = {_text(endpoint)}
 database = {_text(GLUE_DATABASE)}
-workgroup = "primary"
+workgroup = {_text(WORKGROUP)}
 output_location = "s3://{RESULTS_BUCKET}/"
-max_scan_bytes = 10737418240  # 10 GB
+max_scan_bytes = {MAX_SCAN_BYTES}  # 10 GB
 timeout_seconds = 300
 """
 

@@ -19,6 +19,7 @@ def start(
     """A new endpoint over the S3 and Glue of ``aws_endpoint``; its URL."""
     folder = workspace.private / NAME
     folder.mkdir(mode=0o700)
+    (folder / "athena.log").symlink_to(workspace.log(NAME))  # its own log, to be kept like the others'
     command = Command(
         NAME,
         [

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stupiddb_kernel.errors import LocalStackError, UnknownName
-from stupiddb_kernel.local import configuration, endpoint, mariadb, ministack, postgres, provision, redis
+from stupiddb_kernel.local import (
+    configuration,
+    endpoint,
+    furnishing,
+    mariadb,
+    ministack,
+    postgres,
+    provision,
+    redis,
+)
 from stupiddb_kernel.local.address import Address
 from stupiddb_kernel.local.ports import LOOPBACK, free_ports
 from stupiddb_kernel.local.processes import Processes
@@ -36,6 +45,7 @@ class Stack:
         self._workspace = workspace
         self._processes = processes
         self._keys = ministack.AwsKeys.random()
+        self._clients = furnishing.Clients(self._keys)
         self._addresses: dict[str, Address] = {}
         self._endpoints: dict[str, str] = {}
         self._owner = os.getpid()
@@ -56,10 +66,6 @@ class Stack:
         Athena needs ``aws``. Raises LocalStackError, with the log of the server that failed.
         """
         chosen = _checked(services)
-        from importlib.util import find_spec
-
-        if find_spec("stupiddb_kernel.local.athena.__main__") is None:  # while it is being written
-            chosen -= {"athena"}
         workspace = Workspace.create(Path(folder).absolute())
         stack = cls(workspace, Processes([workspace.private], workspace.lock), chosen)
         atexit.register(stack.stop)
@@ -121,18 +127,8 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the stack's AWS, whatever the environment says."""
-        import boto3
-        from botocore.config import Config
-
-        return boto3.Session(
-            aws_access_key_id=self._keys.access_key,
-            aws_secret_access_key=self._keys.secret_key,
-            region_name=ministack.REGION,
-        ).client(
-            service,
-            endpoint_url=self.athena_endpoint if service == "athena" else self.aws_endpoint,
-            config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
-        )
+        endpoint_url = self.athena_endpoint if service == "athena" else self.aws_endpoint
+        return self._clients.get(service, endpoint_url)
 
     def pids(self) -> dict[str, int]:
         """The process ids of the servers that run, by name."""
@@ -181,14 +177,15 @@ class Stack:
             "athena": lambda: self._start_athena(ports["athena"], ports["aws"], progress),
         }
         with ThreadPoolExecutor(len(work) + 1, "stack") as pool:
-            pool.submit(import_module, "boto3")  # half a second that need not be waited for afterwards
+            if "aws" in self.services:
+                pool.submit(import_module, "boto3")  # half a second that need not be waited for afterwards
             try:
                 _gather([pool.submit(work[service]) for service in SERVICES if service in self.services])
             except BaseException:
                 self._processes.stop()  # so that the other threads end as well
                 raise
-        if "aws" in self.services:
-            self._furnish_aws()
+        if {"aws", "mariadb"} <= self.services:
+            furnishing.make_secret(self.client("secretsmanager"), self.mysql)
 
     def _start_postgres(self, port: int, progress: Callable[[str], None]) -> None:
         binaries = provision.postgres_binaries(self._workspace.account)
@@ -208,6 +205,8 @@ class Stack:
     def _start_aws(self, port: int, progress: Callable[[str], None]) -> None:
         python = provision.ministack_python(progress)
         self._endpoints["aws"] = ministack.start(self._processes, self._workspace, python, port, self._keys)
+        furnishing.make_buckets(self.client("s3"))
+        furnishing.make_database(self.client("glue"))
         progress(f"ministack on port {port}, for S3, Glue and Secrets Manager")
 
     def _start_athena(self, port: int, aws_port: int, progress: Callable[[str], None]) -> None:
@@ -216,22 +215,8 @@ class Stack:
         self._endpoints["athena"] = endpoint.start(
             self._processes, self._workspace, aws_endpoint, port, environment
         )
+        furnishing.make_workgroup(self.client("athena"))
         progress(f"our Athena endpoint on port {port}")
-
-    def _furnish_aws(self) -> None:
-        """What the configuration names must be there: buckets, the Glue database, the secret."""
-        s3 = self.client("s3")
-        for bucket in (
-            configuration.ANALYTICS_BUCKET,
-            configuration.ARCHIVE_BUCKET,
-            configuration.RESULTS_BUCKET,
-        ):
-            s3.create_bucket(Bucket=bucket)
-        self.client("glue").create_database(DatabaseInput={"Name": configuration.GLUE_DATABASE})
-        if "mariadb" in self.services:
-            self.client("secretsmanager").create_secret(
-                Name=configuration.RDS_SECRET, SecretString=configuration.rds_secret(self.mysql)
-            )
 
     def _endpoint(self, service: str) -> str:
         try:
