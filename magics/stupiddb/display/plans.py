@@ -1,4 +1,4 @@
-"""A dry run as a panel: the statement, what is bound, what it would cost, and the store's own plan."""
+"""A dry run as a panel: the statement, what is bound, and the store's own plan."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from stupiddb.display.front import Bundle
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stupiddb_kernel.sources.base import QueryStats
 
-
-def bundle(source: str, sql: str, bound: Mapping[str, object], plan: pa.Table, stats: QueryStats) -> Bundle:
+def bundle(source: str, sql: str, bound: Mapping[str, object], plan: pa.Table) -> Bundle:
     """The MIME bundle of a dry run of ``sql`` on ``source``."""
-    estimate = _estimate(source, stats)
+    heading = f"dry run on {source}, nothing was run"
     values = [f":{name} = {_value(value)}" for name, value in bound.items()]
     text = _plan_text(plan)
     grid = tables.grid(plan)
-    plain = [f"dry run on {estimate}", *_indented(sql), *_indented("\n".join(values))]
+    plain = [heading, *_indented(sql), *_indented("\n".join(values))]
     plain += _indented(text) if text is not None else [tables.to_text(grid)] if grid.rows else []
-    parts = [f"{tables.STYLE}<div><b>dry run</b> on {tables.escaped(estimate)}</div>", _pre(sql)]
+    parts = [f"{tables.STYLE}<div><b>{tables.escaped(heading)}</b></div>", _pre(sql)]
     if values:
         parts.append(_pre("\n".join(values)))
     if text is not None:
@@ -30,15 +28,6 @@ def bundle(source: str, sql: str, bound: Mapping[str, object], plan: pa.Table, s
     elif grid.rows:
         parts.append(tables.to_html(grid))
     return {"text/plain": "\n".join(part for part in plain if part.strip()), "text/html": "".join(parts)}
-
-
-def _estimate(source: str, stats: QueryStats) -> str:
-    parts = [f"{source}, nothing was run"]
-    if stats.scanned is not None:
-        parts.append(f"would scan {figures.size(stats.scanned)}")
-    if stats.dollars is not None:
-        parts.append(f"would cost {figures.dollars(stats.dollars)}")
-    return " · ".join(parts)
 
 
 def _plan_text(plan: pa.Table) -> str | None:

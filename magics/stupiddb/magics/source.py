@@ -209,7 +209,7 @@ def _dry_run(
         options = _options(flags, progress)
         with extension.session.read(name, sql, bound, options) as result:
             table = result.to_arrow()
-    progress.finish(plans.bundle(name, sql, bound, table, result.stats))
+    progress.finish(plans.bundle(name, sql, bound, table))
 
 
 def _options(flags: Mapping[str, Any], progress: Any) -> ReadOptions:
