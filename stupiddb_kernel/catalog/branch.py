@@ -27,12 +27,13 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
 _RETRY_SECONDS = 10.0
+_LIVE_SECONDS = 0.25
 
 
 class Branch:
     """What is known of one source. Reads happen in daemon threads; callers wait as long as they like.
 
-    ``live`` sources (the local store) are asked each time and never cached on disk.
+    ``live`` sources (the local store) are asked each time, but for a blink, and never cached on disk.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Branch:
         self._cache_lock = threading.Lock()
         self._state = threading.Condition()
         self._loading = False
-        self._loads = 0
+        self._closed = False
         self._failure: StupiddbError | None = None
         self._failed_at = 0.0
         self._databases: list[str] | None = None
@@ -110,6 +111,17 @@ class Branch:
         self.read_cache()
         self.ask(older_than=self._max_age)
 
+    def look(self) -> None:
+        """The same without ever doing I/O in the calling thread."""
+        if self._cache_was_read:
+            self.ask(older_than=self._max_age)
+        else:
+            threads.start(self.open, f"catalog {self.name}")
+
+    def close(self) -> None:
+        """Ask nothing any more; a read that is going on ends after the database it is at."""
+        self._closed = True
+
     def read_cache(self) -> None:
         """Take what the disk holds, once."""
         if self._cache_was_read:
@@ -130,8 +142,9 @@ class Branch:
         with self._state:
             failed = self._failure is not None and time.monotonic() - self._failed_at < _RETRY_SECONDS
             age = time.time() - self._snapshot.read_at if self._snapshot else None
-            enough = age is not None and 0 <= age <= older_than and not self.live
-            if self._loading or (not again and (failed or enough)):
+            allowed = min(older_than, _LIVE_SECONDS) if self.live else older_than
+            enough = age is not None and 0 <= age <= allowed
+            if self._closed or self._loading or (not again and (failed or enough)):
                 return
             self._loading = True
             self._databases, self._parts = None, {}
@@ -212,6 +225,8 @@ class Branch:
                 at_once=_AT_ONCE,
                 name=f"catalog {self.name}",
             )
+            if self._closed:
+                raise SourceUnreachable("the session was closed while it was asked", source=self.name)
             snapshot, failure = self._outcome()
         except StupiddbError as error:
             failure = error
@@ -235,6 +250,8 @@ class Branch:
 
     def _read_database(self, source: Source[Any], database: str) -> None:
         part: list[Table] | StupiddbError
+        if self._closed:
+            return
         try:
             part = sorted(source.tables(database), key=lambda table: table.name.table)
         except UnknownName:

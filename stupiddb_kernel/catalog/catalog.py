@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stupiddb_kernel.catalog import naming, threads
+from stupiddb_kernel.catalog import naming
 from stupiddb_kernel.catalog.branch import Branch
 from stupiddb_kernel.catalog.cache import Cache, fingerprint
 from stupiddb_kernel.catalog.nodes import Hit, Profile, SourceNode
@@ -76,6 +76,8 @@ class Catalog:
         found = self.resolve(name, wait) if isinstance(name, str) else name
         branch = self._of(found.source)
         table = branch.current(self._until(wait)).find(found.database, found.table)
+        if table is None and self._renew([branch], wait):
+            table = branch.current(self._until(wait)).find(found.database, found.table)
         if table is None:
             raise naming.unknown(str(found), self._snapshots([branch]))
         return table
@@ -127,11 +129,7 @@ class Catalog:
             branches = [self._branches[parts[0]]]
         self._open(branches, wait)
         found = naming.resolve(parts, self._snapshots(branches))
-        old = [branch for branch in branches if found is None and _is_old(branch)]
-        if old:
-            for branch in old:
-                branch.ask(older_than=_FRESH_SECONDS)
-            self._await(old, wait)
+        if found is None and self._renew(branches, wait):
             found = naming.resolve(parts, self._snapshots(branches))
         if found is not None:
             return found
@@ -221,6 +219,11 @@ class Catalog:
         self._of(name)
         return self._sources[name]
 
+    def close(self) -> None:
+        """Ask no source any more; what is known stays."""
+        for branch in self._branches.values():
+            branch.close()
+
     # -- inside
 
     def _branch(self, name: str, cache: Cache) -> Branch:
@@ -251,8 +254,7 @@ class Catalog:
         branch = self._branches.get(source)
         if branch is None:
             return None
-        if branch.live or branch.snapshot is None:
-            threads.start(branch.open, f"catalog {source}")
+        branch.look()
         return branch.snapshot
 
     def _snapshots(self, branches: list[Branch] | None = None) -> list[Snapshot]:
@@ -274,6 +276,14 @@ class Catalog:
         for branch in branches:
             branch.wait(until)
 
+    def _renew(self, branches: list[Branch], wait: float | None) -> bool:
+        """Ask those again whose snapshot may lack a table that is there by now; whether there are any."""
+        old = [branch for branch in branches if _is_old(branch)]
+        for branch in old:
+            branch.ask(older_than=0.0 if branch.live else _FRESH_SECONDS)
+        self._await(old, wait)
+        return bool(old)
+
     def _tell(self, source: str) -> None:
         with self._lock:
             listeners = list(self._listeners)
@@ -287,4 +297,4 @@ class Catalog:
 def _is_old(branch: Branch) -> bool:
     """Whether a source may hold a table by now that its snapshot lacks."""
     snapshot = branch.snapshot
-    return snapshot is not None and not branch.live and time.time() - snapshot.read_at > _FRESH_SECONDS
+    return snapshot is not None and (branch.live or time.time() - snapshot.read_at > _FRESH_SECONDS)

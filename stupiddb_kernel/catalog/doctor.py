@@ -52,7 +52,7 @@ def diagnose(sources: Mapping[str, Source[Any]], deadline: float = 60.0) -> Iter
             Check(
                 "reachable",
                 False,
-                f"no answer within {deadline:.0f} s",
+                f"no answer within {deadline:g} s",
                 milliseconds=deadline * 1000,
                 advice="check host, port, VPN and security groups",
             ),

@@ -306,14 +306,22 @@ def test_an_unreachable_source_is_shown_as_such_and_hurts_no_other(world: World)
 def test_a_source_that_hangs_holds_up_no_other(world: World) -> None:
     world.aurora.gate.clear()
     catalog = world.catalog()
-    began = time.monotonic()
-    states = {node.name: node.state for node in catalog.sources(wait=0.5)}
-    assert time.monotonic() - began < 2
-    assert states == {"athena": "ok", "aurora": "loading", "rds": "ok", "s3": "ok"}
+    assert {node.state for node in catalog.sources(wait=0)} <= {"ok", "loading"}
+    wait_for(lambda: [node.state for node in catalog.sources(wait=0)] == ["ok", "loading", "ok", "ok"])
+    assert catalog.databases("rds") == ["apired"]
     with pytest.raises(SourceUnreachable, match="has not said yet"):
         catalog.databases("aurora", wait=0.1)
     world.aurora.gate.set()
     assert catalog.databases("aurora") == ["audit", "crm"]
+
+
+def test_a_closed_catalog_asks_nobody(world: World) -> None:
+    catalog = world.catalog()
+    catalog.databases("rds")
+    catalog.close()
+    assert catalog.databases("rds") == ["apired"]
+    catalog.sources(wait=0)
+    assert world.aurora.asked == []
 
 
 def test_what_was_seen_before_is_shown_while_a_source_is_down(world: World) -> None:
@@ -714,12 +722,24 @@ def test_completion_is_served_from_memory(world: World) -> None:
     assert all(source.asked == [] for source in world.sources.values())
 
 
+def test_the_local_store_is_always_as_it_is_now(world: World, tmp_path: Path) -> None:
+    settings = world.settings.store.model_copy(update={"path": tmp_path / "x.duckdb"})
+    local = MemorySource(settings, "duckdb", tables("local", main=[("one",)]))
+    world.sources["local"] = local
+    catalog = world.catalog()
+    assert catalog.resolve("local.main.one").table == "one"
+    local.data["main"]["two"] = table("local", "main", "two")
+    assert catalog.resolve("local.main.two").table == "two"
+    assert catalog.table(TableName("local", "main", "two")).name.table == "two"
+    assert list(world.folder.glob("local-*")) == []
+
+
 def test_completion_never_waits(world: World) -> None:
     world.aurora.gate.clear()
     catalog = world.catalog()
     began = time.monotonic()
     assert catalog.known_tables("aurora", "crm") == []
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 10, "the source would have answered after 30 s"
     world.aurora.gate.set()
     wait_for(lambda: catalog.known_tables("aurora", "crm"))
 
@@ -934,13 +954,11 @@ def test_external_sources_of_other_names_and_disabled_ones(world: World) -> None
 def test_doctor_tries_all_at_once_and_tells_as_it_goes(world: World) -> None:
     world.aurora.down = unreachable("aurora")
     world.rds.gate.clear()
-    began = time.monotonic()
-    results = list(diagnose(world.sources, deadline=0.5))
-    assert time.monotonic() - began < 3
+    results = list(diagnose(world.sources, deadline=1.5))
     checks = {(name, check.step): check for name, check in results}
     assert checks["athena", "reachable"].ok
     assert checks["aurora", "configured"].advice == "is the VPN up?"
-    assert checks["rds", "reachable"].detail == "no answer within 0 s" or not checks["rds", "reachable"].ok
+    assert checks["rds", "reachable"].detail == "no answer within 1.5 s"
     assert [name for name, _ in results][-1] == "rds", "the slow one is last"
     world.rds.gate.set()
 
