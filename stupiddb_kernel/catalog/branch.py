@@ -231,7 +231,7 @@ class Branch:
         except StupiddbError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - shown in the tree; a thread has nobody to raise it to
-            _log.exception("the catalog of %s could not be read", self.name)
+            _log.info("the catalog of %s could not be read", self.name, exc_info=True)
             failure = SourceUnreachable(
                 f"its catalog could not be read: {type(error).__name__}: {error}", source=self.name
             )
@@ -259,7 +259,7 @@ class Branch:
         except StupiddbError as error:
             part = error
         except Exception as error:  # noqa: BLE001 - shown in the tree; a thread has nobody to raise it to
-            _log.exception("the tables of %s.%s could not be read", self.name, database)
+            _log.info("the tables of %s.%s could not be read", self.name, database, exc_info=True)
             part = SourceUnreachable(f"{database}: {type(error).__name__}: {error}", source=self.name)
         self._tell(database=database, part=part)
 
