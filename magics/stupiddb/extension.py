@@ -67,6 +67,8 @@ class Extension:
         """The configuration to use; None: the one found from the working directory upwards."""
         self.tracebacks = False
         self.demo: Any = None
+        self.results: dict[str, tuple[str, ...]] = {}
+        """The columns of the results that were given a name, by that name in small letters."""
         self._session: Session | None = None
         self._kinds: dict[str, str] = {}
         self._magics: dict[tuple[str, str], tuple[Run, Run | None]] = {}
@@ -124,6 +126,7 @@ class Extension:
         """Close the session; the next magic opens another."""
         with self._lock:
             session, self._session = self._session, None
+            self.results.clear()
         if session is not None:
             session.close()
 

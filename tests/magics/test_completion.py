@@ -38,6 +38,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         run = running.run(FURNISH)
         assert run.status == "ok", run.reply
         running.run("get_ipython().stupiddb_extension.names.wait(10)")
+        assert running.run("%local --out late SELECT dep_delay AS minutes FROM flights").status == "ok"
         yield running
     finally:
         running.close()
@@ -114,6 +115,8 @@ def test_no_text_is_too_odd(sql: str, position: int) -> None:
         ("%%local\nSELECT * FROM flights WHERE carrier IN (:co|)", ":codes"),
         ("%%local\nSELECT {col|", "column!i}"),
         ("%%local\nrows << SELECT * FROM fl|", "flights"),
+        ("%%local\nSELECT l.| FROM late l", "minutes"),
+        ("%%local\nSELECT * FROM la|", "late"),
         ("%%local --li|\nSELECT 1", "--limit"),
         ("%%local |\nSELECT 1", "--out"),
         ("%%local --as p|\nSELECT 1", "pandas"),
@@ -169,6 +172,11 @@ def test_choosing_a_completion_gives_the_right_text(
 )  # fmt: skip
 def test_nothing_that_does_not_fit_is_offered(furnished: Kernel, code: str, absent: str) -> None:
     assert absent not in furnished.complete(code)
+
+
+@pytest.mark.parametrize("code", ["%%local\nSELECT 'co|", "%%local\nSELECT '|", "%%local\nSELECT xq|"])
+def test_where_nothing_fits_nothing_is_offered_by_anyone(furnished: Kernel, code: str) -> None:
+    assert furnished.complete(code) == []
 
 
 def test_columns_of_the_tables_in_scope_come_first(furnished: Kernel) -> None:

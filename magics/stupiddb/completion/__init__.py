@@ -7,6 +7,7 @@ nothing in SQL.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stupiddb.completion import candidates, places
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 
 MOST = 300
 Result = dict[str, Any]
+
+
+class Silence(Sequence[Any]):
+    """No completion that yet counts as one: only for a result with some does IPython quiet other matchers."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __getitem__(self, index: Any) -> Any:
+        raise IndexError(index)
 
 
 def matches(extension: Extension, context: Any) -> Result:
@@ -39,11 +53,8 @@ def _result(found: list[candidates.Candidate], fragment: str) -> Result:
         if len(unique) >= MOST:
             break
         unique.setdefault(candidate.text, SimpleCompletion(candidate.text, type=candidate.kind))
-    if not unique:
-        # Other matchers are only kept quiet by a completion: what is typed already changes nothing.
-        unique[fragment] = SimpleCompletion(fragment, type="text")
     return {
-        "completions": list(unique.values()),
+        "completions": list(unique.values()) or Silence(),
         "matched_fragment": fragment,
         "suppress": True,
         "ordered": True,

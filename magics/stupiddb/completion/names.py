@@ -7,7 +7,7 @@ completion offers what needs no catalog.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,12 +32,18 @@ class Names:
     def tables(self, source: str, database: str) -> Iterable[str]:
         """The tables of a database."""
         session = self._session()
-        return session.catalog.known_tables(source, database) if session is not None else ()
+        if session is None:
+            return ()
+        results = self._results(session, source) if database == self.default_database(source) else {}
+        return [*results, *session.catalog.known_tables(source, database)]
 
     def columns(self, source: str, database: str, table: str) -> Iterable[str]:
         """The columns of a table; case is ignored."""
         session = self._session()
-        return session.catalog.known_columns(source, database, table) if session is not None else ()
+        if session is None:
+            return ()
+        result = self._results(session, source).get(table.casefold())
+        return result or session.catalog.known_columns(source, database, table)
 
     def default_database(self, source: str) -> str | None:
         """The database that bare table names are in."""
@@ -48,6 +54,10 @@ class Names:
             if settings.name == source:
                 return "main" if settings.kind == "duckdb" else getattr(settings, "database", None)
         return None
+
+    def _results(self, session: Session, source: str) -> Mapping[str, tuple[str, ...]]:
+        """The columns of this session's named results, which are tables of the local store."""
+        return self._extension.results if source == session.settings.store.name else {}
 
     def wait(self, seconds: float) -> bool:
         """Wait for the warm-up that is running, if one is; whether it has ended. For tests."""

@@ -189,6 +189,7 @@ def _answer(
         value = _in_form(answer, flags.get("as", "ibis"))
     if statement.out:
         extension.shell.push({statement.out: value})
+        extension.results[statement.out.casefold()] = tuple(answer.expression.columns)
     if used or quiet:
         progress.finish(answers.footer_bundle(answer))
     else:
