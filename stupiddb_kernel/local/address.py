@@ -16,3 +16,7 @@ class Address:
     password: str = field(repr=False)
     database: str
     host: str = LOOPBACK
+
+    def url(self, scheme: str) -> str:
+        """``scheme://username:password@host:port/database``; it holds the password."""
+        return f"{scheme}://{self.username}:{self.password}@{self.host}:{self.port}/{self.database}"

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from stupiddb_kernel.errors import LocalStackError
 from stupiddb_kernel.local import nycflights, references
 from stupiddb_kernel.local.configuration import ANALYTICS_BUCKET, ARCHIVE_BUCKET, GLUE_DATABASE
+from stupiddb_kernel.local.furnishing import translated
 
 if TYPE_CHECKING:
     from stupiddb_kernel.local.stack import Stack
@@ -85,10 +86,11 @@ def recent_flights() -> pa.RecordBatchReader:
 def _load_flights(stack: Stack) -> str:
     flights = nycflights.flights()
     s3 = stack.client("s3")
-    with ThreadPoolExecutor(4, "upload") as pool:
-        partitions = list(pool.map(lambda part: _upload(s3, *part), _split(flights)))
-    _remove_others(s3, {f"{partition.prefix}part-00000.parquet" for partition in partitions})
-    _register(stack.client("glue"), partitions)
+    with translated("loading the flights"):
+        with ThreadPoolExecutor(4, "upload") as pool:
+            partitions = list(pool.map(lambda part: _upload(s3, *part), _split(flights)))
+        _remove_others(s3, {f"{partition.prefix}part-00000.parquet" for partition in partitions})
+        _register(stack.client("glue"), partitions)
     size = sum(partition.bytes for partition in partitions)
     return (
         f"{flights.num_rows:,} flights in {len(partitions)} Parquet files ({size / 1e6:.1f} MB) "
@@ -202,12 +204,13 @@ def _load_history(stack: Stack) -> str:
     weather = nycflights.table("weather")
     s3 = stack.client("s3")
     months = sorted(set(weather["month"].to_pylist()))
-    for month in months:
-        s3.put_object(
-            Bucket=ARCHIVE_BUCKET,
-            Key=f"historical/weather/2013-{month:02}.parquet",
-            Body=_parquet(weather.filter(pc.equal(weather["month"], month))),
-        )
+    with translated("archiving the weather"):
+        for month in months:
+            s3.put_object(
+                Bucket=ARCHIVE_BUCKET,
+                Key=f"historical/weather/2013-{month:02}.parquet",
+                Body=_parquet(weather.filter(pc.equal(weather["month"], month))),
+            )
     return (
         f"{weather.num_rows:,} hours of weather in {len(months)} files in s3://{ARCHIVE_BUCKET}/historical/"
     )

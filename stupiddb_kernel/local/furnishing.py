@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from stupiddb_kernel.errors import LocalStackError
 from stupiddb_kernel.local.address import Address
 from stupiddb_kernel.local.configuration import (
     ANALYTICS_BUCKET,
@@ -46,6 +49,17 @@ class Clients:
                     config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
                 )
             return self._made[service, endpoint_url]
+
+
+@contextmanager
+def translated(work: str) -> Iterator[None]:
+    """boto3's errors inside as LocalStackError that names the work."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise LocalStackError(f"{work} failed: {error}", hint="see the log of ministack or athena") from error
 
 
 def make_buckets(s3: Any) -> None:

@@ -16,7 +16,7 @@ NAME = "mariadb"
 DATABASE = "weather"
 USERNAME = "stupiddb"
 
-_SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
+_SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
 def start(processes: Processes, workspace: Workspace, program: Program, port: int) -> Address:
@@ -26,7 +26,8 @@ def start(processes: Processes, workspace: Workspace, program: Program, port: in
     data.mkdir(mode=0o700)
     workspace.give(data)
     address = Address(port, USERNAME, secrets.token_urlsafe(24), DATABASE)
-    share = _share(program)
+    system_tables = _system_tables(program)
+    share = system_tables[0].parent
     common: list[str | Path] = [
         program.path,
         "--no-defaults",
@@ -42,7 +43,7 @@ def start(processes: Processes, workspace: Workspace, program: Program, port: in
         "--aria-log-file-size=8M",
         "--innodb-log-file-size=64M",
     ]
-    bootstrap = workspace.server_file(folder, "bootstrap.sql", _bootstrap_sql(share, address))
+    bootstrap = workspace.server_file(folder, "bootstrap.sql", _bootstrap_sql(system_tables, address))
     processes.run(
         Command(
             "mariadb-bootstrap",
@@ -99,23 +100,28 @@ def connect(address: Address):  # type: ignore[no-untyped-def]
     )
 
 
-def _share(program: Program) -> Path:
-    """The folder of the SQL and messages that came with the server, beside the folder of the program."""
-    prefix = program.path.resolve().parent.parent
-    tried = [prefix / "share" / name for name in ("mysql", "mariadb")]
+def _system_tables(program: Program) -> list[Path]:
+    """The SQL files that came with the server and make its system tables, in their order.
+
+    Files and folder are named after MySQL up to MariaDB 10.11, after MariaDB itself since 11.
+    """
+    prefix = program.path.resolve().parent.parent / "share"
+    tried = [prefix / folder for folder in ("mariadb", "mysql")]
     for folder in tried:
-        if (folder / _SYSTEM_TABLES[0]).is_file():
-            return folder
+        for name in ("mariadb", "mysql"):
+            files = [folder / f"{name}_{part}.sql" for part in _SYSTEM_TABLES]
+            if all(file.is_file() for file in files):
+                return files
     raise LocalStackError(
-        f"{program.path} came without {_SYSTEM_TABLES[0]}; looked in {', '.join(map(str, tried))}",
+        f"{program.path} came without the SQL of its system tables; looked in {', '.join(map(str, tried))}",
         hint="install the package mariadb-server-core",
     )
 
 
-def _bootstrap_sql(share: Path, address: Address) -> str:
+def _bootstrap_sql(system_tables: list[Path], address: Address) -> str:
     """What mariadb-install-db feeds to ``--bootstrap``, and then one account in place of the usual ones."""
     parts = ["CREATE DATABASE mysql;", "USE mysql;", "SET @auth_root_socket=NULL;"]
-    parts += [(share / name).read_text() for name in _SYSTEM_TABLES]
+    parts += [file.read_text() for file in system_tables]
     parts += [
         "FLUSH PRIVILEGES;",
         "DELETE FROM mysql.global_priv WHERE User IN ('', 'root', 'PUBLIC');",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from stupiddb_kernel.local import supervisor
 from stupiddb_kernel.local.workspace import Account
 
 _LOG_LINES = 15
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class Processes:
         self._commands: dict[str, Command] = {}
         self._pids: dict[str, int] = {}
         self._status: dict[str, int] = {}
+        self._awaited: set[str] = set()
+        self._stopping = False
+        self._failed = False
         self._failures: dict[str, str] = {}
         self._gone = False
         self._write = threading.Lock()
@@ -68,6 +73,11 @@ class Processes:
     def supervisor_pid(self) -> int:
         """The supervisor's process id."""
         return self._supervisor.pid
+
+    @property
+    def failed(self) -> bool:
+        """Whether a server or the supervisor ended before it was to."""
+        return self._failed
 
     def pids(self) -> dict[str, int]:
         """The ids of the processes that run now, by name."""
@@ -101,6 +111,8 @@ class Processes:
 
     def run(self, command: Command, timeout: float = 60.0) -> None:
         """Run a process to its end. Raises LocalStackError with its log when it fails."""
+        with self._changed:
+            self._awaited.add(command.name)
         self.start(command)
         with self._changed:
             self._changed.wait_for(lambda: command.name in self._status or self._gone, timeout)
@@ -109,7 +121,7 @@ class Processes:
             self._pids.pop(command.name, None)
             self._commands.pop(command.name, None)
         if status != 0:
-            happened = f"took longer than {timeout:g} s" if status is None else f"failed, {_ended(status)}"
+            happened = f"took longer than {timeout:g} s" if status is None else f"failed, {_how(status)}"
             raise LocalStackError(f"{command.name} {happened}", hint=_log_hint(command.log))
 
     def wait_ready(self, command: Command, ready: Callable[[], bool], timeout: float = 60.0) -> None:
@@ -131,7 +143,7 @@ class Processes:
             self._require_supervisor()
             status = self._status.get(command.name)
         if status is not None:
-            raise LocalStackError(f"{command.name} has died, {_ended(status)}", hint=_log_hint(command.log))
+            raise LocalStackError(f"{command.name} has died, {_how(status)}", hint=_log_hint(command.log))
 
     def require_all(self) -> None:
         """Raise LocalStackError, with the end of its log, for the first process that has died."""
@@ -143,12 +155,19 @@ class Processes:
 
     def stop(self) -> None:
         """End every process and remove the folders; does nothing the second time."""
+        self._stopping = True
         with self._write, contextlib.suppress(OSError):
             assert self._supervisor.stdin is not None  # noqa: S101 - opened above
             self._supervisor.stdin.close()
         self._supervisor.wait()
         for folder in self._folders:  # the supervisor did it, unless it was killed
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _ended(self, name: str, status: int) -> None:
+        self._status[name] = status
+        if name not in self._awaited and not self._stopping:
+            self._failed = True
+            _log.error("the embedded stack's %s has died, %s", name, _how(status))
 
     def _require_supervisor(self) -> None:
         if self._gone:
@@ -180,14 +199,17 @@ class Processes:
                     elif "failed" in message:
                         self._failures[message["failed"]] = message["error"]
                     else:
-                        self._status[message["exited"]] = message["status"]
+                        self._ended(message["exited"], message["status"])
                     self._changed.notify_all()
         with self._changed:
             self._gone = True
+            if not self._stopping:
+                self._failed = True
+                _log.error("the embedded stack's supervisor has died and its servers with it")
             self._changed.notify_all()
 
 
-def _ended(status: int) -> str:
+def _how(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
     try:

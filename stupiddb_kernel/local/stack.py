@@ -71,8 +71,8 @@ class Stack:
         atexit.register(stack.stop)
         try:
             stack._start(_one_at_a_time(progress))
-        except BaseException:
-            stack.stop(keep_logs=True)
+        except BaseException as error:
+            stack.stop(keep_logs=isinstance(error, Exception))
             raise
         return stack
 
@@ -108,6 +108,8 @@ class Stack:
             variables |= configuration.aws_environment(self._keys, self.aws_endpoint)
         if "athena" in self.services:
             variables["AWS_ENDPOINT_URL_ATHENA"] = self.athena_endpoint
+        if "redis" in self.services:
+            variables["REDIS_URL"] = self.redis.url("redis")
         for prefix, name in (("AURORA", "postgres"), ("RDS", "mariadb")):
             if name in self.services:
                 address = self._address(name)
@@ -146,12 +148,8 @@ class Stack:
         if self._stopped or os.getpid() != self._owner:  # a forked child does not own it
             return
         self._stopped = True
-        try:
-            self.check()
-        except LocalStackError:
-            keep_logs = True
         self._processes.stop()
-        if not keep_logs:
+        if not (keep_logs or self._processes.failed):
             self._workspace.remove_logs()
         atexit.unregister(self.stop)
 
@@ -185,7 +183,8 @@ class Stack:
                 self._processes.stop()  # so that the other threads end as well
                 raise
         if {"aws", "mariadb"} <= self.services:
-            furnishing.make_secret(self.client("secretsmanager"), self.mysql)
+            with furnishing.translated("storing the secret of RDS"):
+                furnishing.make_secret(self.client("secretsmanager"), self.mysql)
 
     def _start_postgres(self, port: int, progress: Callable[[str], None]) -> None:
         binaries = provision.postgres_binaries(self._workspace.account)
@@ -205,8 +204,9 @@ class Stack:
     def _start_aws(self, port: int, progress: Callable[[str], None]) -> None:
         python = provision.ministack_python(progress)
         self._endpoints["aws"] = ministack.start(self._processes, self._workspace, python, port, self._keys)
-        furnishing.make_buckets(self.client("s3"))
-        furnishing.make_database(self.client("glue"))
+        with furnishing.translated("making the buckets and the Glue database"):
+            furnishing.make_buckets(self.client("s3"))
+            furnishing.make_database(self.client("glue"))
         progress(f"ministack on port {port}, for S3, Glue and Secrets Manager")
 
     def _start_athena(self, port: int, aws_port: int, progress: Callable[[str], None]) -> None:
@@ -215,7 +215,8 @@ class Stack:
         self._endpoints["athena"] = endpoint.start(
             self._processes, self._workspace, aws_endpoint, port, environment
         )
-        furnishing.make_workgroup(self.client("athena"))
+        with furnishing.translated("making the Athena workgroup"):
+            furnishing.make_workgroup(self.client("athena"))
         progress(f"our Athena endpoint on port {port}")
 
     def _endpoint(self, service: str) -> str:

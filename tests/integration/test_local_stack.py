@@ -327,6 +327,13 @@ def test_stopping_leaves_no_process_port_or_folder(tmp_path: Path) -> None:
     assert any("PostgreSQL on port" in message for message in messages)
 
 
+def test_stopping_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Stack.start(tmp_path, services=("postgres", "redis")):
+        pass
+
+    assert "has died" not in caplog.text
+
+
 def test_what_was_in_the_folder_before_stays(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with Stack.start(tmp_path, services=("redis",)):
@@ -402,6 +409,32 @@ def test_kill_9_of_parent_and_supervisor_is_swept_up_by_the_next_start(tmp_path:
         assert stack._workspace.private.exists()  # the living are not swept
 
 
+@pytest.mark.parametrize("after", [0.3, 1.2])
+def test_an_interrupted_start_leaves_nothing(tmp_path: Path, after: float) -> None:
+    program = (
+        "import sys; from stupiddb_kernel.local.stack import Stack\n"
+        "print('starting', flush=True)\n"
+        "Stack.start(sys.argv[1], services=('postgres', 'mariadb', 'redis'))\n"
+        "import time; time.sleep(30)"
+    )
+    starting = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "stack")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert starting.stdout is not None
+    starting.stdout.readline()
+    time.sleep(after)
+    family = _family(starting.pid)[1:]
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate(timeout=30)
+
+    assert b"KeyboardInterrupt" in said
+    assert family
+    assert not any(_alive(pid) for pid in family)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(tmp_path: Path) -> None:
     with Stack.start(tmp_path, services=("redis",)) as stack:
         leader = stack.pids()["redis"]
@@ -411,13 +444,16 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(tmp_path: Path) -> No
         stack.check()
 
 
-def test_a_server_that_dies_is_reported_with_its_log(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_reported_with_its_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "stack"
     with Stack.start(folder, services=("redis",)) as stack:
         os.kill(stack.pids()["redis"], signal.SIGKILL)
         assert _eventually(lambda: "redis" not in stack.pids())
         with pytest.raises(LocalStackError, match="redis has died, killed by SIGKILL") as caught:
             stack.check()
+        assert "the embedded stack's redis has died, killed by SIGKILL" in caplog.text  # said at once, too
 
     log = folder / "logs" / "redis.log"
     assert str(log) in str(caught.value)
@@ -445,7 +481,7 @@ def test_a_server_that_can_not_start_is_reported_with_its_log(tmp_path: Path) ->
 def test_services_are_chosen_and_others_have_no_address(small: Stack) -> None:
     assert set(small.pids()) == {"redis"}
     assert "aws" not in tomllib.loads(small.configuration())
-    assert small.environment() == {}
+    assert set(small.environment()) == {"REDIS_URL"}
     with pytest.raises(LocalStackError, match="runs no 'postgres'; its services: redis"):
         small.postgres  # noqa: B018
 
