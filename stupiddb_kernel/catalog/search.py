@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stupiddb_kernel.catalog.nodes import Hit
 from stupiddb_kernel.catalog.snapshot import Snapshot, fold
@@ -20,8 +20,10 @@ Match = Literal["exact", "prefix", "word", "substring"]
 HitMatch = Literal["exact", "prefix", "word", "substring", "comment", "fuzzy"]
 _NAMED: tuple[Match, ...] = ("exact", "prefix", "word", "substring")
 _LEVELS = ("source", "database", "table", "column")
-_SCANNED = 4000
+_SCANNED = 1000
+_SCANNED_FOR_OTHERS = 4000
 _MOST_WORDS = 4
+_MOST_VARIANTS = 4
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,20 @@ class _Query:
     ancestors: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     scopes: dict[Snapshot, list[tuple[int, int]]] = field(default_factory=dict)
+    occurs: dict[tuple[Snapshot, int], bool] = field(default_factory=dict)
+
+    @property
+    def most(self) -> int:
+        """How many places of one class are looked at: more where other words leave out many of them."""
+        return _SCANNED_FOR_OTHERS if self.others else _SCANNED
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Something named in a snapshot: the index is that of the database, table or column."""
+class _Place(NamedTuple):
+    """Something named in a snapshot: ``at`` is the index of the database, table or column."""
 
     snapshot: Snapshot
     level: int
-    index: int
+    at: int
 
 
 _Found = dict[_Place, HitMatch]
@@ -106,19 +113,29 @@ def _places(snapshot: Snapshot, level: int, query: _Query, match: Match) -> Iter
         inside = [_below((snapshot.source, name), query.ancestors) for name in snapshot.databases]
         names_of = zip(snapshot.tables, snapshot.folded_tables, strict=True)
         yield from ((index, name) for index, (row, name) in enumerate(names_of) if inside[row[0]])
+    elif not _occurs_on(snapshot, level, query):
+        return
     elif level == 2:
-        yield from _lines(snapshot.table_text, query.needle, match)
+        yield from _lines(snapshot.table_text, query, match)
     elif query.ancestors:
         yield from _columns_below(snapshot, query, match)
     else:
-        yield from _lines(snapshot.column_text, query.needle, match)
+        yield from _lines(snapshot.column_text, query, match)
+
+
+def _occurs_on(snapshot: Snapshot, level: int, query: _Query) -> bool:
+    """Whether the needle is anywhere in the names of a level; asked once for all classes."""
+    key = (snapshot, level)
+    if key not in query.occurs:
+        query.occurs[key] = query.needle in (snapshot.table_text if level == 2 else snapshot.column_text)
+    return query.occurs[key]
 
 
 def _columns_below(snapshot: Snapshot, query: _Query, match: Match) -> Iterator[tuple[int, str]]:
     """Columns of the tables that the ancestors name; tables that stand side by side are one stretch."""
     for first, last in _scope(snapshot, query):
         stretch = (snapshot.column_offsets[first], snapshot.column_offsets[last] + 1)
-        for line, name in _lines(snapshot.column_text, query.needle, match, stretch=stretch):
+        for line, name in _lines(snapshot.column_text, query, match, stretch=stretch):
             yield snapshot.column_starts[first] + line, name
 
 
@@ -154,12 +171,13 @@ def _is(name: str, needle: str, match: Match) -> bool:
 
 
 def _lines(
-    text: str, needle: str, match: Match, stretch: tuple[int, int] | None = None
+    text: str, query: _Query, match: Match, stretch: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, str]]:
     """Index, from the beginning of the stretch, and text of the lines that match, a bounded number."""
+    needle = query.needle
     wanted = {"exact": f"\n{needle}\n", "prefix": f"\n{needle}", "word": f"_{needle}"}.get(match, needle)
     position, end = stretch or (0, len(text))
-    counted, line, left = position, -1, _SCANNED
+    counted, line, left = position, -1, query.most
     while left and (position := text.find(wanted, position, end)) >= 0:
         anchor = position + (wanted[0] == "\n")
         if anchor >= end:
@@ -176,7 +194,7 @@ def _collect_comments(found: _Found, snapshots: Sequence[Snapshot], query: _Quer
         return
     for level, snapshot in ((level, snapshot) for level in (2, 3) for snapshot in snapshots):
         text = snapshot.table_comment_text if level == 2 else snapshot.comment_text
-        position, left = 0, _SCANNED
+        position, left = 0, query.most
         while left and len(found) < limit and (position := text.find(query.needle, position)) >= 0:
             begin, end = text.rfind("\n", 0, position) + 1, text.find("\n", position)
             number, _, comment = text[begin:end].partition("\t")
@@ -225,7 +243,7 @@ def _corrected(snapshots: Sequence[Snapshot], text: str) -> list[str]:
     changed = False
     for word in _pieces(fold(text)):
         choices = [word]
-        if word.isalnum() and not any(f"\n{word}" in snapshot.vocabulary for snapshot in snapshots):
+        if word.isalpha() and not any(f"\n{word}" in snapshot.vocabulary for snapshot in snapshots):
             better: list[str] = []
             for snapshot in snapshots:
                 better += [c for c in corrections(word, snapshot.vocabulary) if c not in better]
@@ -234,7 +252,7 @@ def _corrected(snapshots: Sequence[Snapshot], text: str) -> list[str]:
             ]
             choices = better[:3] or choices
             changed = changed or bool(better)
-        variants = [before + choice for before in variants for choice in choices][:6]
+        variants = [before + choice for before in variants for choice in choices][:_MOST_VARIANTS]
     return variants if changed else []
 
 
@@ -275,11 +293,11 @@ def _path(place: _Place) -> tuple[str, ...]:
 
 
 def _table(place: _Place) -> int:
-    return place.index if place.level == 2 else bisect_right(place.snapshot.column_starts, place.index) - 1
+    return place.at if place.level == 2 else bisect_right(place.snapshot.column_starts, place.at) - 1
 
 
 def _hit(place: _Place, match: HitMatch) -> Hit:
-    snapshot, index = place.snapshot, place.index
+    snapshot, index = place.snapshot, place.at
     if place.level == 0:
         return Hit(snapshot.source, "source", match)
     if place.level == 1:
