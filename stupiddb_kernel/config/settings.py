@@ -26,7 +26,7 @@ def _not_allowed(found: object, allowed: str) -> PydanticCustomError:
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class AwsSettings(_Settings):
