@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stupiddb.cells import expand, quote, read
 from stupiddb.magics.source import FLAGS
@@ -81,6 +81,7 @@ def test_what_is_no_identifier_is_refused(sql: str, names: dict[str, object], me
     assert caught.value.hint
 
 
+@settings(deadline=None)  # other processes share the machine
 @given(
     st.text(min_size=1, max_size=40).filter(lambda text: "\0" not in text),
     st.sampled_from(["postgres", "mysql", "trino"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stupiddb.display import failure, figures, tables
 
@@ -75,6 +75,7 @@ def test_no_value_or_name_breaks_out_of_its_cell() -> None:
     assert "\\u001b" in text
 
 
+@settings(deadline=None)  # other processes share the machine
 @given(st.text())
 def test_html_has_no_markup_but_ours(value: str) -> None:
     page = tables.to_html(tables.grid(pa.table({"a": pa.array([value], pa.string())})))

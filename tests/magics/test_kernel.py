@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from tests.magics.conftest import KERNELSPECS, Kernel
 
 SLOW = "SELECT count(*) AS n FROM range(20000000000) a WHERE hash(a.range) % 7 = 8"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-@pytest.fixture
-def live() -> Iterator[Kernel]:
-    """A kernel with a person before it, who could answer a prompt."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_PATH", str(KERNELSPECS))
-        running = Kernel(live=True)
-    try:
-        yield running
-    finally:
-        running.close()
 
 
 def test_the_kernelspec_is_complete() -> None:
@@ -119,8 +104,12 @@ def test_the_result_takes_the_place_of_the_progress(kernel: Kernel) -> None:
     assert "⏳" not in shown["text/html"]
 
 
-def test_a_person_gets_a_widget_beside_the_table(live: Kernel) -> None:
-    run = live.run("%%local\nSELECT '<script>alert(1)</script>' AS evil")
+def test_a_person_gets_a_widget_beside_the_table(kernel: Kernel) -> None:
+    kernel.live = True
+    try:
+        run = kernel.run("%%local\nSELECT '<script>alert(1)</script>' AS evil")
+    finally:
+        kernel.live = False
     assert run.status == "ok"
     (shown,) = run.outputs
     assert {WIDGET, "text/html", "text/plain"} <= shown.keys()
@@ -132,31 +121,40 @@ def test_a_batch_run_gets_the_table_alone(kernel: Kernel) -> None:
     assert WIDGET not in shown
 
 
-def _notebook(*cells: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}},
-    )
-
-
-def test_an_executed_notebook_is_a_page_with_tables_that_needs_no_network(tmp_path: Path) -> None:
-    notebook = _notebook(
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    """A notebook that papermill ran until a cell failed."""
+    folder = tmp_path_factory.mktemp("notebook")
+    cells = (
         "%load_ext stupiddb",
         "%%local --out rows\nSELECT n, '<script>alert(1)</script>' AS evil FROM range(3) r(n)",
-        "rows.n.sum().execute()",
+        "print(rows.n.sum().execute())",
+        "%%local\nSELECT missing",
+        "print('not reached')",
     )
-    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    page, _ = HTMLExporter().from_notebook_node(notebook)
-    assert '<table class="stupiddb-table">' in page
-    assert "<script>alert(1)" not in page
-    assert "widget-view" not in "".join(str(cell.outputs) for cell in notebook.cells)
-    assert notebook.cells[2].outputs[0]["data"]["text/plain"] in ("3", "np.int64(3)")
-
-
-def test_papermill_stops_at_a_failing_cell(tmp_path: Path) -> None:
-    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    nbformat.write(_notebook("%load_ext stupiddb", "%%local\nSELECT missing", "1"), source)
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python", "language": "python"}
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, folder / "in.ipynb")
     with pytest.raises(papermill.PapermillExecutionError) as caught:
-        papermill.execute_notebook(source, target, progress_bar=False, cwd=tmp_path)
+        papermill.execute_notebook(folder / "in.ipynb", folder / "out.ipynb", progress_bar=False, cwd=folder)
     assert caught.value.ename == "QueryFailed"
     assert "missing" in caught.value.evalue
+    return nbformat.read(folder / "out.ipynb", as_version=4)
+
+
+def test_a_failing_cell_ends_the_run(executed: nbformat.NotebookNode) -> None:
+    failed = next(cell for cell in executed.cells if cell.source.endswith("SELECT missing"))
+    (output,) = [output for output in failed.outputs if output.output_type == "error"]
+    assert "Traceback" not in "\n".join(output.traceback)
+    assert executed.cells[-1].outputs == []
+
+
+def test_an_executed_notebook_is_a_page_with_tables_that_needs_no_network(
+    executed: nbformat.NotebookNode,
+) -> None:
+    page, _ = HTMLExporter().from_notebook_node(executed)
+    assert '<table class="stupiddb-table">' in page
+    assert "<script>alert(1)" not in page
+    assert WIDGET not in str([cell.get("outputs") for cell in executed.cells])
+    assert any(output.get("text") == "3\n" for cell in executed.cells for output in cell.get("outputs", []))
