@@ -35,7 +35,7 @@ class Aws:
 
     def __init__(self, settings: AwsSettings) -> None:
         self.settings = settings
-        self._clients: dict[tuple[str, str | None, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None, str | None, int], Any] = {}
         self._filesystems: dict[tuple[str, str | None], FileSystem] = {}
         self._lock = threading.RLock()
 
@@ -67,11 +67,21 @@ class Aws:
             or None
         )
 
-    def client(self, service: str, *, region: str | None = None, endpoint_url: str | None = None) -> Any:
-        """A thread-safe boto3 client of ``service``; the same one for the same arguments."""
+    def client(
+        self,
+        service: str,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        attempts: int = 5,
+    ) -> Any:
+        """A thread-safe boto3 client of ``service``; the same one for the same arguments.
+
+        ``attempts`` is how often botocore itself tries a call; few where the caller retries.
+        """
         from botocore.config import Config
 
-        key = (service, region, endpoint_url)
+        key = (service, region, endpoint_url, attempts)
         with self._lock:
             if key not in self._clients:
                 self._clients[key] = self.session.client(
@@ -82,7 +92,7 @@ class Aws:
                         connect_timeout=10,
                         read_timeout=60,
                         max_pool_connections=64,
-                        retries={"mode": "standard", "max_attempts": 5},
+                        retries={"mode": "standard", "max_attempts": attempts},
                         s3={"addressing_style": "path"} if self.endpoint("s3", endpoint_url) else None,
                         user_agent_extra="stupiddb",
                     ),

@@ -175,13 +175,14 @@ def interruptible(work: Callable[[], T], on_interrupt: Callable[[], None]) -> T:
             failure.append(error)
 
     worker = threading.Thread(target=run, name="interruptible", daemon=True)
-    worker.start()
     try:
+        worker.start()
         while worker.is_alive():
             worker.join(_POLL)
     except KeyboardInterrupt:
         on_interrupt()
-        worker.join()
+        if worker.ident is not None:  # Ctrl-C may come while the thread is being started
+            worker.join()
         raise
     if failure:
         raise failure[0]

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
 from ibis.backends.athena import Backend
 from ibis.formats.pyarrow import PyArrowSchema
 
 from stupiddb_kernel.errors import UnknownName
+from stupiddb_kernel.sources.athena.types import ibis_dtype
 from stupiddb_kernel.sources.base import ReadOptions, TableName
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class AthenaBackend(Backend):
             columns = self.source.describe(name).table.columns
         except UnknownName as error:
             raise ibis.common.exceptions.TableNotFound(str(error)) from error
-        return sch.Schema({column.name: dt.dtype(column.type) for column in columns})
+        return sch.Schema({column.name: ibis_dtype(column.type) for column in columns})
 
     def to_pyarrow_batches(
         self,

@@ -88,6 +88,8 @@ class Glue:
             if self._missing(error):
                 raise UnknownName(f"database in {self._source}", database, self.databases()) from error
             raise
+        if not found and database not in (known := self.databases()):
+            raise UnknownName(f"database in {self._source}", database, known)
         return sorted(found, key=lambda each: each.table.name)
 
     def table(self, name: TableName) -> GlueTable:

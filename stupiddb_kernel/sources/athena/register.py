@@ -360,7 +360,7 @@ def _apply(
         call(f"create {name}", client.create_table, DatabaseName=name.database, TableInput=definition)
     elif added:
         kept = ("Name", "Description", "Owner", "Retention", "PartitionKeys", "TableType", "Parameters")
-        definition = {key: existing[key] for key in kept if existing.get(key) is not None}
+        definition = {key: existing[key] for key in kept if existing.get(key)}
         storage = dict(existing["StorageDescriptor"])
         storage["Columns"] = [
             *storage["Columns"],

@@ -94,6 +94,7 @@ class AthenaSource(Source[AthenaSettings]):
         try:
             return interruptible(run.start, run.stop)
         except BaseException:
+            run.stop()
             run.discard()
             raise
 
@@ -156,9 +157,9 @@ class AthenaSource(Source[AthenaSettings]):
     # What the parts of this folder share
 
     def athena(self) -> Any:
-        """The boto3 client of Athena."""
+        """The boto3 client of Athena; ``Throttle`` does the waiting where Athena asks for it."""
         return self.context.aws.client(
-            "athena", region=self.settings.region, endpoint_url=self.settings.endpoint_url
+            "athena", region=self.settings.region, endpoint_url=self.settings.endpoint_url, attempts=2
         )
 
     def s3(self) -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from stupiddb_kernel.errors import UnsupportedOperation
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
 
 _PLAIN = {
     "boolean": "boolean",
@@ -74,19 +79,31 @@ def ibis_type(native: str) -> str:
     return _PLAIN.get(name, "unknown")
 
 
+def ibis_dtype(name: str) -> dt.DataType:
+    """The Ibis type of a name that ``ibis_type`` gave; Ibis itself can't read ``unknown``."""
+    import ibis.expr.datatypes as dt
+
+    return dt.unknown if name == "unknown" else dt.dtype(name)
+
+
 def _nested(head: str, inner: str) -> str:
-    parts = _split(inner)
     if head == "array":
-        return f"array<{ibis_type(inner)}>"
+        return _known(f"array<{ibis_type(inner)}>")
+    parts = _split(inner)
     if head == "map":
-        return f"map<{ibis_type(parts[0])}, {ibis_type(parts[1])}>" if len(parts) == 2 else "unknown"
+        return _known(f"map<{ibis_type(parts[0])}, {ibis_type(parts[1])}>" if len(parts) == 2 else "unknown")
     fields = []
     for part in parts:
         name, separator, kind = part.strip().partition(":" if head == "struct" else " ")
         if not separator:
             return "unknown"
         fields.append(f"{name.strip()}: {ibis_type(kind)}")
-    return f"struct<{', '.join(fields)}>"
+    return _known(f"struct<{', '.join(fields)}>")
+
+
+def _known(text: str) -> str:
+    """A nested type is unknown if one of its parts is."""
+    return "unknown" if re.search(r"(?<![\w:])unknown\b(?!:)", text) else text
 
 
 def _split(text: str) -> list[str]:
