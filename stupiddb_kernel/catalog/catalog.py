@@ -6,6 +6,7 @@ said is kept in memory and on disk. One that can't be reached is shown as such a
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stupiddb_kernel.sources.base import Source
     from stupiddb_kernel.sources.result import Result
 
+_log = logging.getLogger(__name__)
 _FRESH_SECONDS = 5.0
 
 
@@ -288,7 +290,10 @@ class Catalog:
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
-            listener(source)
+            try:
+                listener(source)
+            except Exception:  # noqa: BLE001 - its error is no reason to stop reading
+                _log.warning("a listener of the catalog failed", exc_info=True)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._branches)

@@ -19,11 +19,14 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stupiddb_kernel.catalog import Catalog
 from stupiddb_kernel.catalog.cache import Cache, fingerprint
 from stupiddb_kernel.catalog.doctor import diagnose, grid
 from stupiddb_kernel.catalog.external import external_sources
+from stupiddb_kernel.catalog.naming import resolve, split
 from stupiddb_kernel.catalog.search import search
 from stupiddb_kernel.catalog.snapshot import Snapshot
 from stupiddb_kernel.catalog.spelling import corrections, distance
@@ -368,6 +371,16 @@ def test_listeners_hear_of_every_arrival_until_they_leave(world: World) -> None:
     assert heard == []
 
 
+def test_a_listener_that_fails_hurts_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = world.catalog()
+    heard: list[str] = []
+    catalog.subscribe(lambda source: [][1])
+    catalog.subscribe(heard.append)
+    assert {node.state for node in catalog.sources()} == {"ok"}
+    assert set(heard) == set(world.sources)
+    assert "IndexError" in caplog.text
+
+
 # -- the cache
 
 
@@ -696,6 +709,42 @@ def test_an_unknown_name_says_which_sources_could_not_be_searched(world: World) 
 def test_what_is_no_name_is_refused(world: World, name: str) -> None:
     with pytest.raises(UsageError):
         world.catalog().resolve(name)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=12),
+        st.dictionaries(
+            st.text(min_size=1, max_size=12), st.lists(st.text(max_size=12), max_size=4), max_size=4
+        ),
+        max_size=3,
+    ),
+    st.text(max_size=12),
+)
+def test_any_name_at_all_is_packed_found_and_resolved(
+    content: dict[str, dict[str, list[str]]], typed: str
+) -> None:
+    listed = {
+        database: [
+            Table(TableName("s", database, name), tuple(Column(c, "string", "text") for c in columns))
+            for name, columns in found.items()
+        ]
+        for database, found in content.items()
+    }
+    snapshot = Snapshot.of("s", listed, {})
+    search([snapshot], typed)
+    for database, found in listed.items():
+        assert [each.name for each in snapshot.tables_of(database)] == sorted(each.name for each in found)
+        for each in found:
+            quoted = ".".join(
+                '"' + part.replace('"', '""') + '"' for part in ("s", database, each.name.table)
+            )
+            assert resolve(split(quoted), [snapshot]) == each.name
+            assert snapshot.find(database, each.name.table).columns == each.columns
+            hits = search([snapshot], each.name.table.split()[0], 500) if each.name.table.split() else []
+            if not set(each.name.table) & {".", "\n"} and len(each.name.table.split()) == 1:
+                assert str(each.name) in {hit.path for hit in hits}
 
 
 def test_unknown_sources_and_databases_suggest_the_nearest(world: World) -> None:
