@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from stupiddb_kernel.local.address import Address
 from stupiddb_kernel.local.ministack import REGION, AwsKeys
+from stupiddb_kernel.local.ports import LOOPBACK
 
 ANALYTICS_BUCKET = "stupiddb-analytics"
 ARCHIVE_BUCKET = "stupiddb-archive"
@@ -18,18 +20,32 @@ MAX_SCAN_BYTES = 10 * 1024**3
 RDS_SECRET = "stupiddb/rds"  # noqa: S105 - the secret's name
 
 
-def aws_environment(keys: AwsKeys, aws_endpoint: str) -> dict[str, str]:
-    """The variables of the standard AWS chain; nothing of the user's own AWS set-up gets past them."""
-    return {
+def aws_environment(
+    keys: AwsKeys, aws_endpoint: str, config_file: Path, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables of the standard AWS chain.
+
+    What is ``inherited`` of the user's own AWS set-up is overridden: nothing meant for the stack may reach
+    the real AWS, and no proxy is asked for the way to loopback.
+    """
+    variables = {
         "AWS_ACCESS_KEY_ID": keys.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.secret_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_PROFILE": "default",
         "AWS_ENDPOINT_URL": aws_endpoint,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_CONFIG_FILE": str(config_file),
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+    variables |= {name: aws_endpoint for name in inherited if name.startswith("AWS_ENDPOINT_URL_")}
+    variables |= {name: "" for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN") if name in inherited}
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in inherited.get(name, "").split(",") if host and host != LOOPBACK]
+        variables[name] = ",".join([*hosts, LOOPBACK])
+    return variables
 
 
 def toml(

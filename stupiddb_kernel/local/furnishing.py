@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,18 +38,30 @@ class Clients:
 
         with self._lock:
             if self._session is None:
-                import boto3
-
-                self._session = boto3.Session(
-                    self._keys.access_key, self._keys.secret_key, region_name=REGION
-                )
+                self._session = self._make_session()
             if (service, endpoint_url) not in self._made:
                 self._made[service, endpoint_url] = self._session.client(
                     service,
                     endpoint_url=endpoint_url,
-                    config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
+                    config=Config(s3={"addressing_style": "path"}, max_pool_connections=32, proxies={}),
                 )
             return self._made[service, endpoint_url]
+
+    def _make_session(self) -> Any:
+        import boto3
+        import botocore.session
+
+        # (key in the file, environment variable, default, conversion): the user's profile is not looked for
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+            }
+        )
+        return boto3.Session(
+            self._keys.access_key, self._keys.secret_key, region_name=REGION, botocore_session=core
+        )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from importlib import import_module
 from pathlib import Path
@@ -105,7 +105,7 @@ class Stack:
         """The variables that a process needs to reach the stack. They hold the passwords."""
         variables: dict[str, str] = {}
         if "aws" in self.services:
-            variables |= configuration.aws_environment(self._keys, self.aws_endpoint)
+            variables |= self._aws_environment(self.aws_endpoint, os.environ)
         if "athena" in self.services:
             variables["AWS_ENDPOINT_URL_ATHENA"] = self.athena_endpoint
         if "redis" in self.services:
@@ -211,13 +211,16 @@ class Stack:
 
     def _start_athena(self, port: int, aws_port: int, progress: Callable[[str], None]) -> None:
         aws_endpoint = f"http://{LOOPBACK}:{aws_port}"
-        environment = configuration.aws_environment(self._keys, aws_endpoint)
+        environment = self._aws_environment(aws_endpoint, {})
         self._endpoints["athena"] = endpoint.start(
             self._processes, self._workspace, aws_endpoint, port, environment
         )
         with furnishing.translated("making the Athena workgroup"):
             furnishing.make_workgroup(self.client("athena"))
         progress(f"our Athena endpoint on port {port}")
+
+    def _aws_environment(self, aws_endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
+        return configuration.aws_environment(self._keys, aws_endpoint, self._workspace.aws_config, inherited)
 
     def _endpoint(self, service: str) -> str:
         try:

@@ -82,6 +82,7 @@ class Workspace:
             private = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             lock = _locked(private)
             (private / "session").mkdir(mode=0o700)
+            (private / "aws.config").write_text("[default]\n")
         except OSError as error:
             raise LocalStackError(f"no folder for the embedded stack can be made: {error}") from error
         if account is not None:
@@ -92,6 +93,11 @@ class Workspace:
     def session(self) -> Path:
         """For the files of the session that uses the stack: the local store and the catalog's cache."""
         return self.private / "session"
+
+    @property
+    def aws_config(self) -> Path:
+        """An AWS configuration that configures nothing, in the place of the user's own."""
+        return self.private / "aws.config"
 
     def server_folder(self, name: str) -> Path:
         """A new folder that only the servers' account can enter."""

@@ -232,6 +232,34 @@ def test_the_configuration_shows_both_ways_of_credentials_and_holds_none(stack: 
     assert not any(password in text for password in _passwords(stack))
 
 
+def test_the_users_own_aws_and_proxy_do_not_get_in_the_way(tmp_path: Path) -> None:
+    """With a profile, tokens, endpoints and a proxy of the user's own, everything still ends at the stack."""
+    program = (
+        "import os, sys; from stupiddb_kernel.local.stack import Stack\n"
+        "with Stack.start(sys.argv[1], services=('aws',)) as stack:\n"
+        "    os.environ.update(stack.environment())\n"
+        "    import boto3\n"
+        "    s3 = boto3.client('s3')\n"
+        "    names = [bucket['Name'] for bucket in s3.list_buckets()['Buckets']]\n"
+        "    print(s3.meta.endpoint_url == stack.aws_endpoint, names)\n"
+    )
+    nowhere = "http://127.0.0.1:9"
+    foreign = {
+        "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "token", "AWS_ENDPOINT_URL_S3": nowhere,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "HTTP_PROXY": nowhere, "http_proxy": nowhere,
+        "no_proxy": "internal.example",
+    }  # fmt: skip
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "stack")],
+        env={**os.environ, **foreign}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stdout == "True ['stupiddb-analytics', 'stupiddb-archive', 'stupiddb-athena-results']\n", (
+        done.stderr
+    )
+
+
 def test_what_the_configuration_names_is_there(stack: Stack) -> None:
     aws = tomllib.loads(stack.configuration())["aws"]
     buckets = {bucket["Name"] for bucket in stack.client("s3").list_buckets()["Buckets"]}
