@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import needs_local_scope, no_var_expand
 
+from stupiddb.caller import wants_value
 from stupiddb_kernel.config import environment, file
 from stupiddb_kernel.config.names import source_names, source_tables
 from stupiddb_kernel.errors import StupiddbError
@@ -267,7 +268,7 @@ class Extension:
         @needs_local_scope
         @no_var_expand
         def magic(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
-            return run(self, name, line, cell, local_ns or {}, used=_is_used(sys._getframe(1)))
+            return run(self, name, line, cell, local_ns or {}, used=wants_value(sys._getframe(1)))
 
         magic.__name__, magic.__doc__ = name, documentation(name, self._kinds.get(name))
         run_it: Run = magic
@@ -375,28 +376,3 @@ def names_left_out(found: list[tuple[str, str]], path: Path | None) -> list[str]
 
 def _is_enabled(table: Any) -> bool:
     return not isinstance(table, Mapping) or environment.is_true(table.get("enabled", True))
-
-
-def _is_used(frame: Any) -> bool:
-    """Whether the value of the magic called from ``frame`` (IPython's) is used by the user's code.
-
-    A magic that stands alone is a statement: its value would be printed or dropped, so it shows its
-    result by itself; so does one that is a whole cell under ``%%time``, which evaluates it. Everything
-    else, an assignment or an argument, wants the value.
-    """
-    import dis
-
-    while frame is not None and frame.f_code.co_name not in ("run_line_magic", "run_cell_magic"):
-        frame = frame.f_back
-    caller = frame.f_back if frame is not None else None
-    if caller is None:
-        return True
-    after = (step for step in dis.get_instructions(caller.f_code) if step.offset > caller.f_lasti)
-    step = next(after, None)
-    if step is None:
-        return True
-    printed = step.opname == "PRINT_EXPR" or (
-        step.opname == "CALL_INTRINSIC_1" and step.argrepr == "INTRINSIC_PRINT"
-    )
-    evaluated = step.opname == "RETURN_VALUE" and caller.f_code.co_name == "<module>"
-    return not (printed or evaluated or step.opname == "POP_TOP")
