@@ -173,16 +173,21 @@ def interruptible(work: Callable[[], T], on_interrupt: Callable[[], None]) -> T:
             outcome.append(work())
         except BaseException as error:  # noqa: BLE001 - re-raised in the caller's thread
             failure.append(error)
+        finally:
+            ended.set()
 
+    # An event, not Thread.join: on Python 3.11 a join that Ctrl-C interrupts takes the thread for ended
+    # (its state lock is released in the exception path), and the next join returns at once.
+    ended = threading.Event()
     worker = threading.Thread(target=run, name="interruptible", daemon=True)
     try:
         worker.start()
-        while worker.is_alive():
-            worker.join(_POLL)
+        while not ended.wait(_POLL):
+            pass
     except KeyboardInterrupt:
         on_interrupt()
         if worker.ident is not None:  # Ctrl-C may come while the thread is being started
-            worker.join()
+            ended.wait()
         raise
     if failure:
         raise failure[0]

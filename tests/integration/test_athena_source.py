@@ -477,6 +477,8 @@ def test_statistics_and_preview_run_no_query(source: AthenaSource, world: World)
     assert (statistics.rows, statistics.files, statistics.partitions) == (3 * ROWS, 3, 3)
     assert statistics.exact
     assert (statistics.columns["id"].minimum, statistics.columns["id"].maximum) == (0, 5_999)
+    days = statistics.columns["dt"]
+    assert (days.distinct, days.minimum, days.maximum, days.null_fraction) == (3, DAYS[0], DAYS[2], 0)
     assert rows["id"].to_pylist() == [0, 1, 2, 3, 4]
     assert rows["dt"].to_pylist() == [DAYS[0]] * 5
     assert preview.stats.scanned == 0
@@ -561,6 +563,8 @@ def test_registering_again_adds_only_what_is_new(world: World, prefix: str) -> N
         f"LOCATION 's3://{world.data}/{prefix}/'\nTBLPROPERTIES ('parquet.compression'='SNAPPY');"
     )
     assert planned.ddl.count("ALTER TABLE") == 2
+    assert str(planned).startswith(planned.ddl)
+    assert "nothing was changed" in str(planned)
     first, second = again(), again()
     assert (first.created, first.partitions_added) == (True, 150)
     assert (second.created, second.partitions_added, second.partitions_present, second.ddl) == (

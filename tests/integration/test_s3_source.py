@@ -20,6 +20,7 @@ from stupiddb_kernel.config.secrets import Secrets
 from stupiddb_kernel.config.settings import AwsSettings, S3PrefixSettings, S3Settings
 from stupiddb_kernel.errors import (
     AuthenticationFailed,
+    InexactValue,
     PermissionDenied,
     QueryCancelled,
     QueryFailed,
@@ -404,6 +405,17 @@ def test_limits_and_dry_runs(put: Put, make: Any, wire: Wire) -> None:
     assert source.query("SELECT * FROM Login", options=ReadOptions(limit=7)).to_arrow().num_rows == 7
     plan = source.query("SELECT * FROM Login WHERE id = 3", options=ReadOptions(dry_run=True)).to_arrow()
     assert "ARROW_SCAN" in plan[1][0].as_py()
+
+
+@pytest.mark.parametrize("value", ["'12:00:00+02'::TIMETZ", "1::UHUGEINT", "'101'::BIT", "['1'::BIT]"])
+def test_types_that_would_change_on_the_way_are_refused(make: Any, value: str) -> None:
+    with pytest.raises(InexactValue, match="column 'x'"):
+        make().query(f"SELECT {value} AS x")
+
+
+def test_sums_of_integers_are_exact(make: Any) -> None:
+    sql = "SELECT sum(x) AS s FROM (VALUES (9223372036854775807), (9223372036854775807)) t(x)"
+    assert make().query(sql).to_arrow()["s"].to_pylist() == [2 * (2**63 - 1)]
 
 
 def test_a_table_expression_follows_files_that_arrive_later(put: Put, make: Any) -> None:

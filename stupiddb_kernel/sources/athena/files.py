@@ -12,7 +12,7 @@ from stupiddb_kernel.sources.athena.glue import GlueTable, Partition, partition_
 from stupiddb_kernel.sources.base import QueryStats, Statistics
 from stupiddb_kernel.sources.objects.dataset import Part, dataset
 from stupiddb_kernel.sources.objects.file import ObjectReader, Tails
-from stupiddb_kernel.sources.objects.footer import Footers, merge_columns, sample
+from stupiddb_kernel.sources.objects.footer import Footers, merge_columns, partition_columns, sample
 from stupiddb_kernel.sources.objects.listing import Lister, Object
 from stupiddb_kernel.sources.objects.location import Location
 from stupiddb_kernel.sources.objects.schema import SchemaConflict, unify
@@ -54,13 +54,23 @@ class Files:
         )
         if not described.is_parquet:
             return known
+        keys = partition_columns(
+            (
+                {
+                    key: None if value == _HIVE_NULL else value
+                    for key, value in zip(described.partition_keys, each.values, strict=False)
+                }
+                for each in partitions
+            ),
+            None,
+        )
         chosen = sample(objects, MOST_FOOTERS)
         footers = self._kept().read_all(chosen)
         rows = sum(footer.rows for footer in footers)
         if len(chosen) == len(objects):
-            return replace(known, rows=rows, exact=True, columns=merge_columns(footers))
+            return replace(known, rows=rows, exact=True, columns={**merge_columns(footers), **keys})
         estimated = round(rows * size / max(1, sum(each.size for each in chosen)))
-        return replace(known, rows=noted_rows if noted_rows is not None else estimated)
+        return replace(known, rows=noted_rows if noted_rows is not None else estimated, columns=keys)
 
     def preview(self, described: GlueTable, limit: int) -> Result | None:
         """The first rows of the first files; None if they can't be read like that."""
@@ -120,7 +130,7 @@ class Files:
             objects = [each for each in lister.first(_location(described.table.location)) if is_data(each)]
             return [Part(each, {}) for each in objects[:8]] or None
         parts: list[Part] = []
-        for partition in self._source.glue().partitions(described.table.name):
+        for partition in self._source.glue().first_partitions(described.table.name, 20):
             values = {
                 key: None if value == _HIVE_NULL else value
                 for key, value in zip(described.partition_keys, partition.values, strict=False)

@@ -139,6 +139,21 @@ class Glue:
             found = {each.values: each for part in pool.map(segment, range(_SEGMENTS)) for each in part}
         return sorted(found.values(), key=lambda each: each.values)
 
+    def first_partitions(self, name: TableName, count: int) -> list[Partition]:
+        """Some partitions, in one request."""
+        if not self.native:
+            return []
+        answer = self._throttle.call(
+            f"list partitions of {name}",
+            self._glue.get_partitions,
+            DatabaseName=name.database,
+            TableName=name.table,
+            MaxResults=count,
+            ExcludeColumnSchema=True,
+        )
+        found = [_partition(each) for each in answer["Partitions"][:count]]
+        return sorted(found, key=lambda each: each.values)
+
     def _pages(self, action: str, operation: Any, **arguments: Any) -> Iterator[dict[str, Any]]:
         token: str | None = None
         while True:

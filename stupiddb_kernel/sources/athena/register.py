@@ -74,6 +74,22 @@ class Registration:
     partitions_present: int = 0
     dry_run: bool = False
 
+    def __str__(self) -> str:
+        """What was done, in a line; with ``dry_run`` the DDL that would do it, first."""
+        verb = "would be created" if self.dry_run else "created"
+        done = [f"{self.table}: {verb if self.created else 'exists'}"]
+        if self.columns_added:
+            done.append(f"columns added: {', '.join(self.columns_added)}")
+        if self.partition_columns:
+            done.append(f"{self.partitions_added:,} partitions new, {self.partitions_present:,} there before")
+        done.append(f"{self.files:,} files, {self.rows:,} rows, {self.bytes:,} bytes at {self.location}")
+        summary = "; ".join(done)
+        if self.dry_run:
+            return (
+                f"{self.ddl}\n\n-- dry run, nothing was changed: {summary}" if self.ddl else f"-- {summary}"
+            )
+        return summary
+
 
 @dataclass(frozen=True)
 class _Plan:

@@ -13,6 +13,7 @@ from stupiddb_kernel.errors import (
     QueryTimeout,
     ScanLimitExceeded,
     SourceError,
+    UsageError,
 )
 from stupiddb_kernel.sources.athena import billing
 from stupiddb_kernel.sources.athena.errors import bytes_text, failure, refuses_unload
@@ -21,6 +22,7 @@ from stupiddb_kernel.sources.athena.results import Results
 from stupiddb_kernel.sources.athena.statement import Statement
 from stupiddb_kernel.sources.athena.unload import Unload, UnloadReader
 from stupiddb_kernel.sources.base import QueryStats, ReadOptions
+from stupiddb_kernel.sources.binding import first_word
 from stupiddb_kernel.sources.result import Result
 
 if TYPE_CHECKING:
@@ -78,6 +80,11 @@ class Run:
     def _open(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         output = self._source.unload_location()
         if self._options.dry_run:
+            if first_word(self._statement.inlined, "athena") == "EXPLAIN":
+                raise UsageError(
+                    "an EXPLAIN can't be explained once more",
+                    hint="leave out dry-run, or the word EXPLAIN; EXPLAIN ANALYZE runs it and is billed",
+                )
             return self._direct(f"EXPLAIN {self._statement.inlined}", ())
         if self._statement.unload and output is not None:
             try:

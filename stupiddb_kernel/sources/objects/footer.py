@@ -126,6 +126,26 @@ def merge_columns(footers: Sequence[Footer]) -> dict[str, ColumnStatistics]:
     return merged
 
 
+def partition_columns(
+    values: Iterable[Mapping[str, str | None]], rows: int | None
+) -> dict[str, ColumnStatistics]:
+    """Statistics of partition columns from the values of each file: distinct values and bounds are exact."""
+    found: dict[str, set[str | None]] = {}
+    for each in values:
+        for name, value in each.items():
+            found.setdefault(name, set()).add(value)
+    return {
+        name: ColumnStatistics(
+            distinct=float(len(known := seen - {None})),
+            null_fraction=0.0 if None not in seen else (1.0 if rows and not known else None),
+            minimum=min((each for each in known if each is not None), default=None),
+            maximum=max((each for each in known if each is not None), default=None),
+            bytes=0,
+        )
+        for name, seen in found.items()
+    }
+
+
 def _bounds(parts: Sequence[ColumnFooter]) -> tuple[Any, Any]:
     lows, highs = [part.minimum for part in parts], [part.maximum for part in parts]
     if not parts or any(value is None for value in (*lows, *highs)):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from stupiddb_kernel.errors import AuthenticationFailed, PermissionDenied, SourceError, SourceUnreachable
+from stupiddb_kernel.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    SourceError,
+    SourceUnreachable,
+)
 from stupiddb_kernel.sources.base import Check
 
 if TYPE_CHECKING:
@@ -38,6 +43,8 @@ def _check_prefix(source: S3Source, prefix: Prefix) -> list[Check]:
     started = time.monotonic()
     try:
         first = prefix.first()
+    except ConfigurationError as error:
+        return [Check("configured", False, error.message, None, error.hint)]
     except SourceUnreachable as error:
         return [Check("reachable", False, error.message, _since(started), error.hint)]
     except AuthenticationFailed as error:
@@ -58,7 +65,7 @@ def _check_prefix(source: S3Source, prefix: Prefix) -> list[Check]:
     started = time.monotonic()
     try:
         footer = source.footer(first)
-    except (PermissionDenied, SourceError) as error:
+    except SourceError as error:  # PermissionDenied, CorruptObject
         lines.append(Check("permitted", False, error.message, _since(started), error.hint))
         return lines
     detail = f"{first.uri}: {footer.rows:,} rows, {len(footer.schema.names)} columns"

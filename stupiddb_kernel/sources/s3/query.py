@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stupiddb_kernel.errors import UsageError
+from stupiddb_kernel.errors import InexactValue, UsageError
 from stupiddb_kernel.sources import binding
 from stupiddb_kernel.sources.base import QueryStats, ReadOptions, TableName
 from stupiddb_kernel.sources.literal import is_list, items_of
@@ -15,6 +15,12 @@ from stupiddb_kernel.sources.s3.engine import Deadline, Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_CHANGED = {
+    "TIME WITH TIME ZONE": "loses its offset",
+    "UHUGEINT": "wraps above 127 bits",
+    "BIT": "becomes DuckDB's own bytes",
+}
 
 
 def referenced(
@@ -101,6 +107,7 @@ def run(
     def start() -> pa.RecordBatchReader:
         text = f"EXPLAIN {bound.text}" if options.dry_run else bound.text
         engine.connection.execute(text, bound.values or None)
+        _refuse_inexact(engine)
         return engine.connection.to_arrow_reader(options.batch_rows)
 
     deadline.start()
@@ -129,6 +136,18 @@ def run(
         close=close,
         limit=options.limit,
     )
+
+
+def _refuse_inexact(engine: Engine) -> None:
+    """Raise InexactValue for a column whose type DuckDB gives to Arrow with its values changed."""
+    for name, kind, *_ in engine.connection.description or ():
+        changed = next((each for each in _CHANGED if each in str(kind).upper()), None)
+        if changed is not None:
+            raise InexactValue(
+                f"column {name!r} is {kind}, which {_CHANGED[changed]} on its way to Arrow",
+                source=engine.source,
+                hint=f"cast it: CAST({name} AS VARCHAR)",
+            )
 
 
 class _Bound:

@@ -25,7 +25,7 @@ from stupiddb_kernel.sources.base import (
 from stupiddb_kernel.sources.objects.dataset import Part, dataset
 from stupiddb_kernel.sources.objects.errors import CorruptObject
 from stupiddb_kernel.sources.objects.file import ObjectReader, Tails, Transfer
-from stupiddb_kernel.sources.objects.footer import Footer, Footers, merge_columns, sample
+from stupiddb_kernel.sources.objects.footer import Footer, Footers, merge_columns, partition_columns, sample
 from stupiddb_kernel.sources.objects.listing import Lister, Object
 from stupiddb_kernel.sources.objects.schema import SchemaConflict, unify
 from stupiddb_kernel.sources.result import Result
@@ -144,7 +144,10 @@ class S3Source(Source[S3Settings]):
             partitions=len({tuple(part.values.items()) for part in parts}),
             files=len(parts),
             exact=exact,
-            columns=merge_columns(footers) if exact else {},
+            columns={
+                **(merge_columns(footers) if exact else {}),
+                **partition_columns((part.values for part in parts), rows),
+            },
             as_of=max((part.object.modified for part in parts if part.object.modified), default=None),
         )
 
