@@ -40,6 +40,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Serve until told to end."""
+    parent = os.getppid()  # before anything else: it may die while this process starts
     options = arguments().parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,6 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     threading.Thread(target=service.engine.warm, name="warm", daemon=True).start()
-    parent = os.getppid()
     while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
         pass
     service.close()

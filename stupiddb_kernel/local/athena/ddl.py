@@ -422,7 +422,7 @@ def _set_columns(place: Place, table: Table, columns: list[Column]) -> None:
 
 def _update(place: Place, table: Table, **changes: Any) -> None:
     kept = ("Name", "Description", "Owner", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
-    document = {name: table.raw[name] for name in kept if table.raw.get(name) is not None}
+    document = {name: table.raw[name] for name in kept if table.raw.get(name)}
     place.catalog.update_table(table.database, {**document, **changes})
 
 

@@ -6,6 +6,7 @@ here a configuration without files, network, extensions and Python variables tha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,37 @@ from stupiddb_kernel.local.athena.functions import MACROS
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MEMORY = "1GB"
 """Memory one query may use before it spills into its private folder."""
 SPILL = "8GB"
 THREADS = 2
+
+
+class Evaluator:
+    """One locked engine, kept open, that evaluates conditions over a few rows at a time."""
+
+    def __init__(self, spill: Path) -> None:
+        self._spill = spill
+        self._lock = threading.Lock()
+        self._engine: duckdb.DuckDBPyConnection | None = None
+
+    def matching(self, rows: pa.Table, condition: str) -> list[int]:
+        """The first column's value of those rows that meet a condition.
+
+        Raises:
+            duckdb.Error: the condition can't be evaluated on them.
+        """
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_engine(self._spill, {})
+            self._engine.register("rows", rows)
+            try:
+                wanted = f'SELECT {quote(rows.schema.names[0])} FROM "rows" WHERE {condition} ORDER BY 1'
+                return [value for (value,) in self._engine.execute(wanted).fetchall()]
+            finally:
+                self._engine.unregister("rows")
 
 
 def quote(name: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,6 +51,7 @@ class Engine:
             place.mkdir(parents=True, exist_ok=True)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="s3")
         self._footers: Any = None
+        self._evaluator: Any = None
 
     def warm(self) -> None:
         """Import what queries need, so that the first one is fast; done while the server already answers."""
@@ -117,6 +119,15 @@ class Engine:
         return self._footers
 
     @property
+    def evaluator(self) -> Any:
+        """The engine that prunes partitions, for all queries."""
+        from stupiddb_kernel.local.athena.duck import Evaluator
+
+        if self._evaluator is None:
+            self._evaluator = Evaluator(self._work / "evaluator")
+        return self._evaluator
+
+    @property
     def pool(self) -> ThreadPoolExecutor:
         """The threads that fetch from S3."""
         return self._pool
@@ -132,7 +143,10 @@ class _Run:
         """Run it."""
         from stupiddb_kernel.local.athena import ddl, show
 
-        if parameters and statement.kind not in ("PREPARE",):
+        if statement.kind == "EXECUTE":
+            values = statement.parts["values"] or parameters
+            statement = replace(statement, parts={**statement.parts, "values": values})
+        elif parameters:
             statement = classify(bind(statement.text, parameters))
         kind = statement.kind
         if kind in ddl.KINDS:
@@ -321,6 +335,7 @@ class _Run:
                 pool=self.engine.pool,
                 meter=execution.meter,
                 spill=folder / "spill",
+                evaluator=self.engine.evaluator,
                 database=execution.database,
                 now=datetime.now(UTC),
             )

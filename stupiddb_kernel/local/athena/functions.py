@@ -58,6 +58,7 @@ MACROS: tuple[str, ...] = tuple(
         " (unit, x TIMESTAMPTZ) AS date_trunc(unit, x)",
         "trino_plus(x DATE, i) AS CAST(x + i AS DATE), (x TIMESTAMP, i) AS x + i,"
         " (x TIMESTAMPTZ, i) AS x + i, (x TIME, i) AS x + i, (x INTERVAL, i) AS x + i",
+        "trino_length(s VARCHAR) AS length(s), (s BLOB) AS octet_length(s)",
         "trino_to_iso8601(x DATE) AS strftime(x, '%Y-%m-%d'),"
         " (x TIMESTAMP) AS strftime(x, '%Y-%m-%dT%H:%M:%S.%g'),"
         " (x TIMESTAMPTZ) AS strftime(x, '%Y-%m-%dT%H:%M:%S.%g') || 'Z'",

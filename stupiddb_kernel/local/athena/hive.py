@@ -56,7 +56,10 @@ def arrow_type(text: str) -> pa.DataType:
     Raises:
         QueryError: a type this stand-in does not know.
     """
-    found, rest = _parse(text.strip(), text)
+    try:
+        found, rest = _parse(text.strip(), text)
+    except (ValueError, RecursionError) as error:  # a part that should be there is not, or is no number
+        raise QueryError("HIVE_INVALID_METADATA", f"Unknown column type '{text}'") from error
     if rest.strip():
         raise QueryError("HIVE_INVALID_METADATA", f"Unknown column type '{text}'")
     return found

@@ -17,7 +17,7 @@ from sqlglot import exp
 from stupiddb_kernel.local.athena import hive, translate
 from stupiddb_kernel.local.athena.binding import Binding, Relation
 from stupiddb_kernel.local.athena.chunks import Footers
-from stupiddb_kernel.local.athena.duck import open_engine
+from stupiddb_kernel.local.athena.duck import Evaluator, open_engine
 from stupiddb_kernel.local.athena.errors import QueryError, QueryStopped
 from stupiddb_kernel.local.athena.glue import CATALOG, Catalog, Partition, Table
 from stupiddb_kernel.local.athena.meter import Meter
@@ -49,6 +49,7 @@ class Context:
     pool: ThreadPoolExecutor
     meter: Meter
     spill: Path
+    evaluator: Evaluator
     database: str
     now: datetime
 
@@ -186,6 +187,8 @@ class Query:
         """The partitions that meet the query's conditions on partition keys."""
         if relation.partitions is None or relation.condition is None or not relation.partitions:
             return relation.partitions
+        import duckdb
+
         condition = translate.to_duckdb(relation.condition.copy(), self._surroundings)
         for column in condition.find_all(exp.Column):
             column.set("table", None)
@@ -197,16 +200,11 @@ class Query:
             except pa.ArrowInvalid:
                 return relation.partitions
         rows = pa.table(keys, names=["$partition", *[key.name for key in table.partition_keys]])
-        engine = open_engine(self._context.spill, {"partitions": (rows, rows.schema.names)})
         try:
-            kept = engine.execute(
-                f'SELECT "$partition" FROM "partitions" WHERE {translate.render(condition)} ORDER BY 1'
-            ).fetchall()
-        except Exception:  # noqa: BLE001 - the query itself meets the same condition and reports it in full
+            kept = self._context.evaluator.matching(rows, translate.render(condition))
+        except duckdb.Error:  # the query itself meets the same condition and reports it in full
             return relation.partitions
-        finally:
-            engine.close()
-        return [relation.partitions[index] for (index,) in kept]
+        return [relation.partitions[index] for index in kept]
 
     def _translated(self, error: Exception) -> Exception:
         """The error Athena would give for one of DuckDB's or of a scan's."""

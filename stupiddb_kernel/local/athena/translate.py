@@ -80,7 +80,7 @@ def parse(sql: str) -> exp.Expr:
     if not tokens:
         raise SyntaxRefused("mismatched input '<EOF>'. Expecting: <query>", (1, 1))
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+        statements = [tree for tree in sqlglot.parse(_fetch_rows(sql), read="athena") if tree is not None]
     except ParseError as error:
         raise _mismatch(sql, error) from error
     except (SqlglotError, RecursionError) as error:
@@ -90,6 +90,11 @@ def parse(sql: str) -> exp.Expr:
     if len(statements) != 1:
         raise SyntaxRefused(f"Only one sql statement is allowed. Got: {sql}")
     return statements[0]
+
+
+def _fetch_rows(sql: str) -> str:
+    """``FETCH FIRST 1 ROW ONLY`` with ROWS, the only spelling sqlglot reads in Trino's dialect."""
+    return re.sub(r"(?i)(\bfetch\s+(?:first|next)\s+\d+\s+row)(?=\s+only\s*(?:$|[;)]))", r"\1s", sql)
 
 
 def _mismatch(sql: str, error: ParseError) -> SyntaxRefused:
@@ -378,6 +383,7 @@ _TYPED: tuple[tuple[type[exp.Expr], Callable[[Any, Surroundings], exp.Expr]], ..
     (exp.ArraySort, _array_sort),
     (exp.Rand, _random),
     (exp.Reduce, _reduce),
+    (exp.Length, lambda n, _: call("trino_length", n.this)),
     (exp.Typeof, lambda n, _: call("trino_typeof", n.this)),
     (exp.Repeat, lambda n, _: call("trino_repeat", n.this, n.args["times"])),
     (exp.Normalize, lambda n, _: call("trino_normalize", n.this)),
