@@ -11,6 +11,8 @@ from stupiddb_kernel.local.processes import Command, Processes
 from stupiddb_kernel.local.workspace import Workspace
 
 NAME = "athena"
+_INHERITED = ("LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
+"""What this interpreter may need to find its libraries and packages, and so the same one does again."""
 
 
 def start(
@@ -29,7 +31,7 @@ def start(
         folder,
         workspace.log(NAME),
         {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "TZ": "UTC"}
-        | {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+        | {name: os.environ[name] for name in _INHERITED if name in os.environ}
         | environment,
     )  # fmt: skip
     endpoint = f"http://{LOOPBACK}:{port}"

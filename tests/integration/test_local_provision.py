@@ -120,7 +120,8 @@ def test_a_program_on_the_path_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_pat
     script = tmp_path / "redis-server"
     libraries = ours.environment.get("LD_LIBRARY_PATH", "")
     script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {ours.path} "$@"\n')
-    for path in (script, tmp_path, *tmp_path.parents):
+    script.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
         if account and not account.can_execute(path) and path.is_relative_to("/tmp"):
             path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
