@@ -7,6 +7,7 @@ reader of ours takes for data. Memory is bounded by one part and one batch.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stupiddb_kernel.errors import SourceError
 from stupiddb_kernel.sources.objects.errors import PRECONDITION, ObjectExists, code_of, translated
 from stupiddb_kernel.sources.objects.listing import Object
 from stupiddb_kernel.sources.objects.location import Location
 from stupiddb_kernel.sources.s3.commits import marker_name, part_name, write_marker
+
+_log = logging.getLogger(__name__)
 
 _PART_BYTES = 8 * 1024**2
 _MOST_PARTS = 10_000
@@ -79,12 +83,20 @@ class ObjectWriter:
         return Object(self._target["Bucket"], self._target["Key"], self.size, etag.strip('"'))
 
     def abort(self) -> None:
-        """Give up: what was sent is thrown away."""
+        """Give up: what was sent is thrown away.
+
+        Never raises, for it runs because something else failed: parts that can't be removed are logged.
+        No reader sees them; a lifecycle rule for unfinished multipart uploads removes them.
+        """
         self.closed = True
         upload, self._upload = self._upload, None
-        if upload is not None:
+        if upload is None:
+            return
+        try:
             with translated(self._source, f"abort to {self._action}"):
                 self._client.abort_multipart_upload(**self._target, UploadId=upload)
+        except SourceError as error:
+            _log.warning("an unfinished multipart upload stays: %s", error.message)
 
     def _send(self, data: bytes) -> None:
         with translated(self._source, self._action):
@@ -194,14 +206,17 @@ def write_run(
 
 
 def remove(client: Any, source: str, objects: list[Object]) -> None:
-    """Delete exactly these objects."""
+    """Delete exactly these objects, which no reader sees; what can't be deleted is logged."""
     for start in range(0, len(objects), 1000):
         chunk = objects[start : start + 1000]
-        with translated(source, f"remove {len(chunk)} unfinished files from {chunk[0].bucket}"):
-            client.delete_objects(
-                Bucket=chunk[0].bucket,
-                Delete={"Objects": [{"Key": each.key} for each in chunk], "Quiet": True},
-            )
+        try:
+            with translated(source, f"remove {len(chunk)} unfinished files from {chunk[0].bucket}"):
+                client.delete_objects(
+                    Bucket=chunk[0].bucket,
+                    Delete={"Objects": [{"Key": each.key} for each in chunk], "Quiet": True},
+                )
+        except SourceError as error:
+            _log.warning("unfinished files stay: %s", error.message)
 
 
 def _write(writer: ObjectWriter, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
