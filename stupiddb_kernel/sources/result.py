@@ -52,6 +52,7 @@ class Result:
         self._limit = limit
         self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(_READ_AHEAD)
         self._stopped = threading.Event()
+        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._cancelled = self._complete = self._closed = False
         self._worker: threading.Thread | None = None
@@ -60,7 +61,7 @@ class Result:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if self._worker is None:
-            self._worker = threading.Thread(target=self._read, name=f"read {self.stats.source}", daemon=True)
+            self._worker = threading.Thread(target=self._work, name=f"read {self.stats.source}", daemon=True)
             self._worker.start()
         try:
             while not self._complete:
@@ -102,7 +103,7 @@ class Result:
         self.cancel()
         self._stopped.set()
         if self._worker is not None:
-            self._worker.join()
+            self._ended.wait()  # no join: see interruptible
         with self._lock:
             if self._closed:
                 return
@@ -117,6 +118,12 @@ class Result:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _work(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._ended.set()
 
     def _read(self) -> None:
         outcome: BaseException | None = None
