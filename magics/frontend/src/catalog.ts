@@ -1,7 +1,7 @@
 /** CatalogTree: every source's databases, tables and columns in one tree, with search, preview and profile. */
 
 import { Details } from "./details";
-import { copyText, h } from "./dom";
+import { copyText, h, keepKeys } from "./dom";
 import { age, brief, bytes, plural, whole } from "./format";
 import { icon, kindIcon } from "./icons";
 import { failureOf, Kernel, type Model } from "./kernel";
@@ -37,6 +37,7 @@ class Catalog {
       load: (node) => this.load(node),
       draw: (node) => drawNode(node),
       select: (node) => this.show(node),
+      failed: (node) => [note(node.level === 1 ? "not reachable" : "could not be read", node)],
       key: (event, node) => this.key(event, node),
     });
     this.details = new Details(kernel, {
@@ -57,8 +58,6 @@ class Catalog {
       {
         class: "sdb sdb-catalog",
         style: { height: `${height}px` },
-        // Keys that are typed here are not JupyterLab's commands.
-        attrs: { "data-lm-suppress-shortcuts": "true" },
         on: { keydown: (event) => this.slash(event) },
       },
       h(
@@ -79,6 +78,7 @@ class Catalog {
       ),
       this.body,
     );
+    keepKeys(this.root);
     kernel.onEvent = (event) => {
       if (event["event"] === "source") this.told(event["source"] as SourceInfo);
     };
@@ -176,6 +176,7 @@ class Catalog {
       this.say(`${source} is up to date`);
     } catch (error) {
       node.failure = failureOf(error);
+      node.children = [note("not reachable", node)];
       node.data.source = { ...node.data.source, state: "unreachable", error: node.failure.message, advice: node.failure.hint };
     } finally {
       node.loading = false;
@@ -225,6 +226,10 @@ class Catalog {
   }
 
   private key(event: KeyboardEvent, node: Node_): boolean {
+    if (event.key === "/" && !event.ctrlKey && !event.metaKey) {
+      this.search.focus();
+      return true;
+    }
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "c") {
       void this.copyName(node);
       return true;

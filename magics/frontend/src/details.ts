@@ -280,7 +280,7 @@ export class Details {
       const all = table.rows !== null && table.exact && table.rows <= preview.rows.length;
       panel.replaceChildren(
         this.grid.element,
-        h("p", { class: "sdb-basis", text: all ? `all ${plural(preview.rows.length, "row")}` : `the first ${plural(preview.rows.length, "row")} the store gives` }),
+        h("p", { class: "sdb-basis", text: all ? `all ${plural(preview.rows.length, "row")}` : `first ${plural(preview.rows.length, "row")}` }),
       );
       this.grid.schedule();
     } catch (error) {
@@ -380,7 +380,7 @@ function columnRow(column: ColumnInfo): HTMLElement {
 
 function heading(glyph: IconName, path: string[], facts: string, buttons: HTMLElement[]): HTMLElement {
   const crumbs = h("p", { class: "sdb-crumbs sdb-clip" });
-  for (const part of path.slice(0, -1)) append(crumbs, [part, h("i", { text: " › " })]);
+  for (const [index, part] of path.slice(0, -1).entries()) append(crumbs, [index > 0 && h("i", { text: " › " }), part]);
   const title = path.at(-1) ?? "";
   return h(
     "header",

@@ -125,3 +125,13 @@ export async function copyText(text: string): Promise<void> {
   if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   if (!copied) throw new Error("The browser did not allow writing to the clipboard.");
 }
+
+/**
+ * Keep plain keys that are typed inside `root` from JupyterLab, where a letter is a command on the cell;
+ * combinations with Ctrl, Alt or Meta still get there, so that saving works everywhere.
+ */
+export function keepKeys(root: HTMLElement): void {
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
+}

@@ -56,6 +56,7 @@ export class Grid {
   private topRow = 0;
   private expectedScroll = 0;
   private frame = 0;
+  private hidden: ReturnType<typeof setTimeout> | undefined;
   private measured = false;
 
   constructor(private readonly options: GridOptions) {
@@ -103,6 +104,7 @@ export class Grid {
 
   destroy(): void {
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.hidden);
     this.observer.disconnect();
     this.rows.stop();
     this.filterPopover.close();
@@ -110,13 +112,13 @@ export class Grid {
   }
 
   clearFilters(): void {
-    void this.run({ ...this.rows.query, filters: [] });
+    void this.run({ ...this.rows.intended, filters: [] });
     this.scroller.focus({ preventScroll: true });
   }
 
   removeFilter(filter: Filter): void {
-    const filters = this.rows.query.filters.filter((each) => each !== filter);
-    void this.run({ ...this.rows.query, filters });
+    const filters = this.rows.intended.filters.filter((each) => each !== filter);
+    void this.run({ ...this.rows.intended, filters });
     this.scroller.focus({ preventScroll: true });
   }
 
@@ -204,8 +206,20 @@ export class Grid {
     this.frame = requestAnimationFrame(() => this.draw());
   }
 
+  /** Hidden for a moment, as while JupyterLab changes its theme: too short for the observer to notice. */
+  private drawLater(): void {
+    clearTimeout(this.hidden);
+    this.hidden = setTimeout(() => {
+      if (this.scroller.clientWidth > 0) this.schedule();
+    }, 250);
+  }
+
   private draw(): void {
     if (!this.element.isConnected) return;
+    if (this.scroller.clientWidth === 0 && this.scroller.offsetParent === null) {
+      this.drawLater();
+      return;
+    }
     if (!this.measured && this.rows.known) this.measure();
     this.placeColumns();
     const { total, known } = this.rows;
@@ -247,7 +261,7 @@ export class Grid {
 
   private headCell(index: number): HTMLElement {
     const column = this.columns[index]!;
-    const { sort, filters } = this.rows.query;
+    const { sort, filters } = this.rows.intended;
     const sorted = sort.findIndex((each) => each.column === index);
     const order = sorted < 0 ? null : sort[sorted]!;
     const filter = filters.find((each) => each.column === index);
@@ -577,25 +591,25 @@ export class Grid {
 
   private toggleSort(column: number, add: boolean): void {
     if (!this.options.queries) return;
-    const { sort } = this.rows.query;
+    const { sort } = this.rows.intended;
     const present = sort.find((each) => each.column === column);
     const next = !present ? { column, descending: false } : !present.descending ? { column, descending: true } : null;
     const kept = add ? sort.filter((each) => each.column !== column) : [];
-    void this.run({ ...this.rows.query, sort: next === null ? kept : [...kept, next] });
+    void this.run({ ...this.rows.intended, sort: next === null ? kept : [...kept, next] });
   }
 
   private openFilter(column: number): void {
     const header = this.head.querySelector<HTMLElement>(`[data-column="${column}"]`);
     if (header === null) return;
-    const present = this.rows.query.filters.find((each) => each.column === column);
+    const present = this.rows.intended.filters.find((each) => each.column === column);
     this.filterPopover.open(header, column, this.columns[column]!, present, () =>
       this.scroller.focus({ preventScroll: true }),
     );
   }
 
   private async applyFilter(filter: Filter | null, column: number): Promise<void> {
-    const kept = this.rows.query.filters.filter((each) => each.column !== column);
-    await this.rows.change({ ...this.rows.query, filters: filter === null ? kept : [...kept, filter] });
+    const kept = this.rows.intended.filters.filter((each) => each.column !== column);
+    await this.rows.change({ ...this.rows.intended, filters: filter === null ? kept : [...kept, filter] });
     this.toTop();
   }
 

@@ -55,6 +55,8 @@ const KEPT_BLOCKS = 60;
 /** Blocks of one query at a time; a new query starts empty. */
 export class Rows {
   query: Query = { sort: [], filters: [] };
+  /** The query that was asked for last: it becomes `query` when its first page is there. */
+  intended: Query = this.query;
   total: number;
   failure: Failure | null = null;
   /** False until the first page of the query has come. */
@@ -107,6 +109,7 @@ export class Rows {
     this.stop();
     const controller = new AbortController();
     this.pending.set(0, controller);
+    this.intended = query;
     this.changed();
     try {
       const page = await this.provider.page(query, 0, this.blockSize, controller.signal);
@@ -115,6 +118,9 @@ export class Rows {
       this.failure = null;
       this.known = true;
       this.blocks = new Map([[0, page]]);
+    } catch (error) {
+      if (!isCancelled(error)) this.intended = this.query;
+      throw error;
     } finally {
       if (this.pending.get(0) === controller) this.pending.delete(0);
       this.changed();

@@ -1,6 +1,6 @@
 /** ResultTable: a paged view of a result that stays in the kernel's DuckDB. */
 
-import { h } from "./dom";
+import { h, keepKeys } from "./dom";
 import { plural, whole } from "./format";
 import { Grid } from "./grid";
 import { icon } from "./icons";
@@ -37,11 +37,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): Cleanup {
   const chips = h("span", { class: "sdb-chips" });
   const note = h("span", { class: "sdb-footer-note sdb-clip" });
   const bar = h("div", { class: "sdb-footer" }, summary, chips, status, h("span", { class: "sdb-spring" }), note);
-  const root = h("div", {
-    class: "sdb sdb-table",
-    // Keys that are typed here are not JupyterLab's commands.
-    attrs: { "data-lm-suppress-shortcuts": "true" },
-  });
+  const root = h("div", { class: "sdb sdb-table" });
+  keepKeys(root);
   let fade: ReturnType<typeof setTimeout> | undefined;
   const say = (text: string) => {
     status.textContent = text;

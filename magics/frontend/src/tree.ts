@@ -50,6 +50,8 @@ export interface TreeOptions<D> {
   /** The content of a row right of its twisty; what is spoken for it goes into `aria-label`. */
   draw(node: TreeNode<D>): { content: Node[]; spoken: string; title: string | undefined };
   select(node: TreeNode<D>): void;
+  /** What stands below a node whose children could not be loaded. */
+  failed(node: TreeNode<D>, failure: Failure): TreeNode<D>[];
   /** Keys the tree itself does not know; true if it was one. */
   key?(event: KeyboardEvent, node: TreeNode<D>): boolean;
 }
@@ -67,8 +69,9 @@ export class Tree<D> {
   private active: TreeNode<D> | null = null;
   private selected: TreeNode<D> | null = null;
   private typed = "";
-  private typedAt = 0;
+  private typedAt = -Infinity;
   private frame = 0;
+  private hidden: ReturnType<typeof setTimeout> | undefined;
   private rowCount = 0;
   private wantsFocus = false;
 
@@ -94,6 +97,7 @@ export class Tree<D> {
 
   destroy(): void {
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.hidden);
     this.observer.disconnect();
   }
 
@@ -138,7 +142,7 @@ export class Tree<D> {
     if (!node.expandable) return;
     node.expanded = true;
     this.touch(node);
-    if (node.children === null) await this.load(node);
+    if (node.children === null || node.failure !== null) await this.load(node);
     else this.flatten();
   }
 
@@ -151,7 +155,10 @@ export class Tree<D> {
     try {
       node.children = await this.options.load(node);
     } catch (error) {
-      if (!isCancelled(error)) node.failure = failureOf(error);
+      if (!isCancelled(error)) {
+        node.failure = failureOf(error);
+        node.children = this.options.failed(node, node.failure);
+      }
     } finally {
       node.loading = false;
       this.touch(node);
@@ -205,8 +212,17 @@ export class Tree<D> {
     this.frame = requestAnimationFrame(() => this.draw());
   }
 
+  /** Hidden for a moment, as while JupyterLab changes its theme: too short for the observer to notice. */
+  private drawLater(): void {
+    clearTimeout(this.hidden);
+    this.hidden = setTimeout(() => {
+      if (this.element.clientHeight > 0) this.schedule();
+    }, 250);
+  }
+
   private draw(): void {
     if (!this.element.isConnected) return;
+    if (this.element.clientHeight === 0) this.drawLater();
     cancelAnimationFrame(this.frame);
     this.canvas.style.height = `${this.visible.length * ROW}px`;
     const first = Math.max(Math.floor(this.element.scrollTop / ROW) - OVERSCAN, 0);
@@ -301,7 +317,8 @@ export class Tree<D> {
       return;
     }
     if (event.ctrlKey || event.metaKey) return;
-    if (!this.navigated(event, node) && !this.typedAhead(event, node)) return;
+    if (this.navigated(event, node)) this.typedAt = -Infinity;
+    else if (!this.typedAhead(event, node)) return;
     event.preventDefault();
     event.stopPropagation();
   }
