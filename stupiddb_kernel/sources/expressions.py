@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,17 +70,17 @@ class ExactReads:
         **_: Any,
     ) -> Any:
         """All rows as pandas: a DataFrame, a Series or one value, as the expression is."""
-        import ibis.expr.datatypes as dt
+        import ibis.expr.types as ir
         from ibis.formats.pandas import PandasData
 
         table = self.to_pyarrow_batches(expr, params=params, limit=limit).read_all()
         frame = table.to_pandas()
         for name, kind in expr.as_table().schema().items():
-            if not isinstance(
-                kind, dt.Interval
-            ):  # pandas has nothing for months, days and nanoseconds at once
+            if table.schema.field(name).type == _arrow_type(kind):  # else Ibis's type is the narrower one
                 frame[name] = PandasData.convert_column(frame[name], kind)
-        return expr.__pandas_result__(frame)
+        if isinstance(expr, ir.Table):
+            return frame
+        return frame.iloc[:, 0] if isinstance(expr, ir.Column) else frame.iat[0, 0]
 
     def _start(self, expr: ir.Expr, params: Any, limit: Any) -> tuple[Result, Any]:
         backend: Any = self
@@ -89,15 +90,31 @@ class ExactReads:
 
 
 def _arrow_schema(found: pa.Schema, schema: Any) -> pa.Schema:
-    """The expression's schema, but for types that Ibis gives Arrow too narrowly to be exact."""
-    import ibis.expr.datatypes as dt
-    from ibis.formats.pyarrow import PyArrowType
+    """The expression's schema, but for types that Ibis gives Arrow too narrowly to be exact.
 
+    It takes a year for a uint8, an interval for one unit, a numeric without precision for (38, 9).
+    """
     fields = []
     for field, (name, kind) in zip(found, schema.items(), strict=True):
-        keep = isinstance(kind, dt.Interval) or (isinstance(kind, dt.Decimal) and kind.precision is None)
-        fields.append(pa.field(name, field.type if keep else PyArrowType.from_ibis(kind)))
+        wanted = _arrow_type(kind)
+        narrow = (
+            wanted is None
+            or pa.types.is_integer(field.type)
+            or pa.types.is_interval(field.type)
+            or (pa.types.is_decimal(field.type) and getattr(kind, "precision", 0) is None)
+        )
+        fields.append(pa.field(name, field.type if narrow else wanted))
     return pa.schema(fields)
+
+
+def _arrow_type(kind: Any) -> pa.DataType | None:
+    """Ibis's own choice of an Arrow type; None where it has none (geometry)."""
+    from ibis.formats.pyarrow import PyArrowType
+
+    try:
+        return PyArrowType.from_ibis(kind)
+    except (KeyError, TypeError, NotImplementedError):
+        return None
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -110,6 +127,8 @@ def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
         return column
     if isinstance(column.type, pa.UuidType) and pa.types.is_string(kind):
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
+    if pa.types.is_list(kind) and pa.types.is_string(column.type):  # MySQL's SET
+        return pc.if_else(pc.equal(column, ""), pa.scalar([], kind), pc.split_pattern(column, ","))
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
     return column.cast(kind)

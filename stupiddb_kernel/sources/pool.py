@@ -114,7 +114,7 @@ class Pool(Generic[C]):
         """Return a borrowed connection; ``broken`` ones are closed and not lent again."""
         with self._free:
             member = self._lent.pop(id(connection), None)
-            keep = member is not None and not broken and member.generation == self._generation
+            keep = member is not None and not broken and self._is_current(member)
             if member is not None and keep:
                 member.used = time.monotonic()
                 self._idle.append(member)
@@ -191,9 +191,13 @@ class Pool(Generic[C]):
         self._warm()
         return member
 
+    def _is_current(self, member: _Member[C]) -> bool:
+        young = time.monotonic() - member.opened <= self._rules.lifetime_seconds
+        return young and member.generation == self._generation
+
     def _is_good(self, member: _Member[C]) -> bool:
         now = time.monotonic()
-        if now - member.opened > self._rules.lifetime_seconds:
+        if not self._is_current(member):
             return False
         if now - member.used < self._rules.trusted_seconds:
             return True

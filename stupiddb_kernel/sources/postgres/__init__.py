@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-import weakref
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stupiddb_kernel.config.settings import PostgresSettings
@@ -27,13 +27,15 @@ from stupiddb_kernel.sources.pool import Pool, PoolRules
 from stupiddb_kernel.sources.postgres import catalog
 from stupiddb_kernel.sources.postgres.connection import SESSION, DataConnection, Door
 from stupiddb_kernel.sources.postgres.diagnosis import diagnose
-from stupiddb_kernel.sources.postgres.reading import SHOWING, Read, Statement
+from stupiddb_kernel.sources.postgres.reading import SHOWING, Statement, Stream
 from stupiddb_kernel.sources.postgres.types import ibis_name
-from stupiddb_kernel.sources.result import Result, interruptible
+from stupiddb_kernel.sources.reading import Read
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends import BaseBackend
+
+    from stupiddb_kernel.sources.result import Result
 
 
 class PostgresSource(Source[PostgresSettings]):
@@ -178,16 +180,8 @@ class PostgresSource(Source[PostgresSettings]):
         stats = QueryStats(self.name, statement.original)
         if options.watch is not None:
             options.watch(stats)
-        read = Read(statement, self._pool, self.settings.connect_timeout_seconds)
-        try:
-            schema = interruptible(read.open, read.cancel)
-        except BaseException:
-            read.close()
-            raise
-        limit = None if statement.first_word in relational.READING else options.limit
-        result = Result(schema, read.batches(), stats, cancel=read.cancel, close=read.close, limit=limit)
-        weakref.finalize(result, read.abandon).atexit = False
-        return result
+        read = Read(stats, self._pool, partial(Stream, statement), self.settings.connect_timeout_seconds)
+        return read.result(None if statement.is_query else options.limit)
 
     def _send(self, sql: str) -> Result:
         """Read SQL that has no placeholders: Ibis's, and our own."""

@@ -17,6 +17,7 @@ from stupiddb_kernel.errors import (
     SourceUnreachable,
     Throttled,
 )
+from stupiddb_kernel.sources.reading import ConnectionLost
 from stupiddb_kernel.sources.relational import scrub
 
 _NOISE = re.compile(
@@ -39,10 +40,6 @@ _LOGIN = re.compile(
 _STARTING = re.compile(
     r"database system is (?:starting up|shutting down|in recovery)|not yet accepting", re.I
 )
-
-
-class ConnectionLost(SourceUnreachable):
-    """The connection broke while it was used; the statement may be sent again if nothing was delivered."""
 
 
 class Starting(SourceUnreachable):

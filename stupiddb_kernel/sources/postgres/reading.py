@@ -8,7 +8,6 @@ ADBC makes of a query; columns that ADBC reads wrongly are cast on the server (`
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from stupiddb_kernel.errors import InexactValue, QueryCancelled, QueryFailed, SourceError, SourceUnreachable
+from stupiddb_kernel.errors import InexactValue, QueryFailed
 from stupiddb_kernel.sources import relational
 from stupiddb_kernel.sources.literal import literal
 from stupiddb_kernel.sources.postgres import faults, types
+from stupiddb_kernel.sources.reading import ConnectionLost
 from stupiddb_kernel.sources.relational import READING, unique_names
 
 if TYPE_CHECKING:
-    from stupiddb_kernel.sources.pool import Pool
     from stupiddb_kernel.sources.postgres.connection import DataConnection
 
 SHOWING = ("SHOW", "EXPLAIN")
@@ -81,15 +80,15 @@ class Stream:
         self._lost = False
         self._started = time.monotonic()
 
-    def begin(self, isolation: str = "") -> None:
-        """Open the transaction everything happens in."""
-        self._guarded(lambda: self.connection.execute(f"BEGIN{isolation} READ ONLY"))
+    def prepare(self) -> None:
+        """Open the transaction everything happens in and learn the columns; nothing runs yet."""
+        self._guarded(lambda: self.connection.execute("BEGIN READ ONLY"))
         if self.statement.settings:
             calls = [f"set_config({_text(n)}, {_text(v)}, true)" for n, v in self.statement.settings]
             self._guarded(lambda: self.connection.rows("SELECT " + ", ".join(calls)))
+        self._describe()
 
-    def describe(self) -> None:
-        """Learn the columns; nothing runs yet."""
+    def _describe(self) -> None:
         cursor = self.connection.raw.cursor()
         try:
             schema = self._guarded(lambda: cursor.adbc_execute_schema(self.statement.text))
@@ -130,6 +129,10 @@ class Stream:
             # DuckDB writes row groups twice if a batch is longer than one and not a multiple of it.
             for offset in range(0, exact.num_rows, rows):
                 yield exact.slice(offset, rows)
+
+    def stop(self, attempt: int) -> None:  # noqa: ARG002 - every attempt asks the same
+        """Ask the server to stop; the connection is not used for another statement."""
+        self.connection.cancel()
 
     def finish(self, *, complete: bool) -> bool:
         """End the transaction; True if the connection can be used again.
@@ -185,7 +188,7 @@ class Stream:
                 timeout=self.statement.timeout,
                 elapsed=time.monotonic() - self._started,
             )
-            self._lost = isinstance(fault, faults.ConnectionLost)
+            self._lost = isinstance(fault, ConnectionLost)
             raise fault from error
 
     def _check_text(self, batch: pa.RecordBatch) -> None:
@@ -194,135 +197,10 @@ class Stream:
                 column.validate(full=True)
             except pa.ArrowInvalid as error:
                 raise InexactValue(
-                    f"the column {name!r} holds bytes that are no UTF-8 text; the database's encoding is SQL_ASCII",
+                    f"the column {name!r} holds bytes that are no UTF-8, in a SQL_ASCII database",
                     source=self.statement.source,
                     hint="cast it to bytea, or convert_from(column::bytea, 'LATIN1')",
                 ) from error
-
-
-class Read:
-    """A statement from the first try to the last row: takes a connection, retries once, gives it back.
-
-    A read that lost its connection before any row was delivered starts again by itself on a new one, so
-    a failover or a restarted server costs a pause and no error.
-    """
-
-    def __init__(self, statement: Statement, pool: Pool[DataConnection], patience: float) -> None:
-        self.statement = statement
-        self._pool = pool
-        self._patience = patience
-        self._stream: Stream | None = None
-        self._lock = threading.Lock()
-        self._cancelled = threading.Event()
-        self._over = threading.Event()
-        self._complete = False
-        self._retried = False
-
-    def open(self) -> pa.Schema:
-        """Run up to where the schema is known."""
-        try:
-            self._open()
-        except faults.ConnectionLost as lost:
-            self._reopen(lost)
-        except BaseException:
-            self._release(usable=True)
-            raise
-        return self._require().schema
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, exact."""
-        delivered = False
-        while True:
-            try:
-                for batch in self._require():
-                    delivered = True
-                    yield batch
-            except faults.ConnectionLost as lost:
-                if delivered:
-                    raise
-                schema = self._require().schema
-                self._reopen(lost)
-                if self._require().schema != schema:
-                    raise
-                continue
-            self._complete = True
-            return
-
-    def cancel(self) -> None:
-        """Stop the statement in the server, until it has stopped: a request may come before it has begun."""
-        if self._cancelled.is_set() or self._complete:
-            return
-        self._cancelled.set()
-        threading.Thread(target=self._keep_cancelling, name="cancel", daemon=True).start()
-
-    def close(self) -> None:
-        """Give the connection back, or away if something may still be going on in it."""
-        self._over.set()
-        self._release(usable=self._complete)
-
-    def abandon(self) -> None:
-        """What happens to a read that nobody holds any more."""
-        self.cancel()
-        self.close()
-
-    def _keep_cancelling(self) -> None:
-        while True:
-            with self._lock:
-                if self._stream is not None:
-                    self._stream.connection.cancel()
-            if self._over.wait(0.3):
-                return
-
-    def _open(self) -> None:
-        connection = self._pool.take(abandoned=self._cancelled.is_set)
-        stream = Stream(self.statement, connection)
-        with self._lock:
-            self._stream = stream
-        self._stop_if_cancelled()
-        stream.begin()
-        stream.describe()
-        self._stop_if_cancelled()
-        stream.start()
-
-    def _reopen(self, lost: faults.ConnectionLost) -> None:
-        """Open once more, on a new connection, as soon as the server is back, within the connect timeout."""
-        self._release(usable=False)
-        if self._retried or self._cancelled.is_set():
-            raise lost
-        self._retried = True
-        self._pool.clear()  # the others went the same way
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                self._open()
-                return
-            except SourceUnreachable as error:
-                self._release(usable=False)
-                gone = isinstance(error, faults.ConnectionLost) or time.monotonic() > deadline
-                if gone or self._cancelled.wait(0.2):
-                    raise
-            except BaseException:
-                self._release(usable=True)
-                raise
-
-    def _require(self) -> Stream:
-        if self._stream is None:
-            raise SourceError("the read is closed", source=self.statement.source)
-        return self._stream
-
-    def _stop_if_cancelled(self) -> None:
-        if self._cancelled.is_set():
-            raise QueryCancelled(
-                "the query was cancelled", source=self.statement.source, sql=self.statement.original
-            )
-
-    def _release(self, *, usable: bool) -> None:
-        with self._lock:
-            stream, self._stream = self._stream, None
-            if stream is not None:
-                usable = stream.finish(complete=usable)
-        if stream is not None:
-            self._pool.give(stream.connection, broken=not usable)
 
 
 def _native(field: pa.Field) -> tuple[str, int]:
