@@ -242,8 +242,8 @@ def test_names_and_a_select_go_to_the_clipboard(tree: Tree) -> None:
     tree.details.get_by_role("button", name="Copy a SELECT").click()
     expect(tree.root.locator(".sdb-status")).to_contain_text("Copied a SELECT")
     assert tree.page.evaluate(clipboard) == (
-        "%%aurora\nSELECT member_id, member_code, tier, registration_date, balance, note\n"
-        "FROM crm.members\nLIMIT 100"
+        "%%aurora --database crm\nSELECT member_id, member_code, tier, registration_date, balance, note\n"
+        "FROM members\nLIMIT 100"
     )
     tree.open("athena", "analytics", "events")
     expect(tree.details.locator("h3")).to_have_text("events")

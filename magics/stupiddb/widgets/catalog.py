@@ -125,6 +125,9 @@ class CatalogTree(anywidget.AnyWidget):
 
     height = traitlets.Int(460).tag(sync=True)
 
+    _requests: Requests | None = None
+    _unsubscribe: Callable[[], None] | None = None
+
     def __init__(self, session: Browser, *, height: int = 460) -> None:
         super().__init__(height=height)
         self._session = session
@@ -151,8 +154,11 @@ class CatalogTree(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the tree from the page and stop what it asked for."""
-        self._unsubscribe()
-        self._requests.close()
+        # ipywidgets closes also what was never made to its end
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._requests is not None:
+            self._requests.close()
         super().close()
 
     @property
@@ -165,7 +171,7 @@ class CatalogTree(anywidget.AnyWidget):
         with self._lock:
             before = self._told.get(source)
             self._told[source] = node
-        if before is None or _news(before) != _news(node):
+        if self._requests is not None and (before is None or _news(before) != _news(node)):
             self._requests.push({"event": "source", "source": _source(node)})
 
     # -- answers

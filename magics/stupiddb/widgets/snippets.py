@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,22 +15,20 @@ _MOST_NAMED = 12
 
 
 def select(table: Table, source: Source[Any]) -> str:
-    """A notebook cell that reads some rows of ``table``; Python where its source takes no SQL.
+    """A notebook cell that reads some rows of ``table``.
 
+    The database goes into a flag, not into the statement: on PostgreSQL its name may be ours, not a schema's.
     A partitioned table of a source that bills scans gets a condition to fill in, because it is not read
     without one.
     """
-    if not source.capabilities.sql:
-        return f'stupiddb.Session().table("{table.name}").limit({_ROWS})'
     names = [_identifier(column.name, source.dialect) for column in table.columns]
     columns = ", ".join(names) if 0 < len(names) <= _MOST_NAMED else "*"
-    path = [table.name.table]
-    if table.name.database != _default_database(source):
-        path.insert(0, table.name.database)
+    usual = table.name.database == _usual_database(source)
+    flag = "" if usual else f" --database {shlex.quote(table.name.database)}"
     lines = [
-        f"%%{table.name.source}",
+        f"%%{table.name.source}{flag}",
         f"SELECT {columns}",
-        f"FROM {'.'.join(_identifier(part, source.dialect) for part in path)}",
+        f"FROM {_identifier(table.name.table, source.dialect)}",
     ]
     partitions = [column for column in table.columns if column.partition]
     if partitions and source.capabilities.billed_by_scan:
@@ -37,8 +36,8 @@ def select(table: Table, source: Source[Any]) -> str:
     return "\n".join([*lines, f"LIMIT {_ROWS}"])
 
 
-def _default_database(source: Source[Any]) -> str | None:
-    """The database whose tables need no prefix in the source's own SQL."""
+def _usual_database(source: Source[Any]) -> str | None:
+    """The database whose tables the source finds by their bare names."""
     if source.kind == "duckdb":
         return "main"
     found = getattr(source.settings, "database", None)

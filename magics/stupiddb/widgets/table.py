@@ -87,6 +87,9 @@ class ResultTable(anywidget.AnyWidget):
     page_size = traitlets.Int(100).tag(sync=True)
     height = traitlets.Int(420).tag(sync=True)
 
+    _requests: Requests | None = None
+    _drop: Callable[[], object] | None = None
+
     def __init__(
         self,
         expression: ir.Table | Answered,
@@ -106,7 +109,6 @@ class ResultTable(anywidget.AnyWidget):
         self.expression: ir.Table = expression.expression if isinstance(expression, Answered) else expression
         backend = _duckdb_backend(self.expression)
         found = _base_table(backend, self.expression)
-        self._drop: Callable[[], object] = lambda: None
         if found is None:
             found = _compute(backend, self.expression, max_rows)
             self._drop = weakref.finalize(self, _drop_copy, backend.con, found.sql)
@@ -133,9 +135,12 @@ class ResultTable(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the table from the page and give its rows back."""
-        self._requests.close()
+        # ipywidgets closes also what was never made to its end
+        if self._requests is not None:
+            self._requests.close()
         super().close()
-        self._drop()
+        if self._drop is not None:
+            self._drop()
 
     def _page(self, args: dict[str, Any], ticket: Ticket) -> object:
         asked = _PageAsked.model_validate(args)
