@@ -179,6 +179,10 @@ class Session:
 
     def close(self) -> None:
         """Close every source and the local store; results end here."""
+        with self._lock:
+            catalog, self._catalog = self._catalog, None
+        if catalog is not None:
+            catalog.close()  # first: a refresh in the background would open sources again
         self.sources.close()
 
     def __enter__(self) -> Session:

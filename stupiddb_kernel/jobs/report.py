@@ -37,7 +37,7 @@ def write_report(notebook: Path, report: Path) -> None:
         mermaid_js_url="",
         widget_renderer_url="",
     )
-    document = nbformat.read(str(notebook), as_version=4)
+    document = nbformat.reads(notebook.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     document.metadata.pop("widgets", None)  # its state would make the page load a widget manager from a CDN
     html, _ = exporter.from_notebook_node(document, {"metadata": {"name": notebook.stem}})
     partial = report.with_name(f".{report.name}.{os.getpid()}.partial")

@@ -73,9 +73,10 @@ def migrate(connection: DuckDBPyConnection, schema: str, migrations: list[Migrat
         cursor.begin()
         try:
             cursor.execute(migration.sql)
+            # both texts are word characters alone, and a statement with parameters would import pandas
             cursor.execute(
-                f"INSERT INTO {schema}.migrations (version, name, checksum) VALUES (?, ?, ?)",
-                [migration.version, migration.name, migration.checksum],
+                f"INSERT INTO {schema}.migrations (version, name, checksum)"
+                f" VALUES ({migration.version}, '{migration.name}', '{migration.checksum}')"
             )
             cursor.commit()
         except Exception as error:

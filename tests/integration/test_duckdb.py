@@ -14,7 +14,7 @@ import pytest
 from stupiddb_kernel.config.aws import Aws
 from stupiddb_kernel.config.secrets import Secrets
 from stupiddb_kernel.config.settings import AwsSettings, DuckdbSettings
-from stupiddb_kernel.errors import StoreError, StoreLocked, StupiddbError
+from stupiddb_kernel.errors import InexactValue, StoreError, StoreLocked, StupiddbError
 from stupiddb_kernel.sources.base import ReadOptions, SourceContext, TableName
 from stupiddb_kernel.sources.duckdb import DuckdbSource
 from stupiddb_kernel.store import open_store
@@ -209,6 +209,14 @@ def test_points_at_an_error_in_the_sql_as_it_was_typed(local: DuckdbSource) -> N
     position = getattr(caught.value, "position", None)
     assert position is not None
     assert sql[position:].startswith("nope")
+
+
+@pytest.mark.parametrize(
+    "value", ["TIMETZ '10:00:00+02'", "340282366920938463463374607431768211455::UHUGEINT", "'0101'::BIT"]
+)
+def test_refuses_what_arrow_would_change(local: DuckdbSource, value: str) -> None:
+    with pytest.raises(InexactValue, match="CAST"):
+        local.query(f"SELECT {value} AS v")
 
 
 def test_spills_instead_of_dying(tmp_path: Path) -> None:

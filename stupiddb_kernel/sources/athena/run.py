@@ -53,6 +53,8 @@ class Run:
 
     def start(self) -> Result:
         """Run the statement and open its result. Raises QueryFailed and its kin; leaves no file behind."""
+        if self._options.watch is not None:
+            self._options.watch(self.stats)
         try:
             schema, batches = self._open()
         except BaseException:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stupiddb_kernel.errors import StoreError, StoreLocked
-from stupiddb_kernel.sources.duckdb.naming import literal, quote
+from stupiddb_kernel.sources.engine.hardening import harden
+from stupiddb_kernel.sources.engine.naming import literal, quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -117,8 +118,6 @@ class Instance:
         if spill is None:
             spill = self._spill = Path(tempfile.mkdtemp(prefix="stupiddb-spill-"))
         connection = duckdb.connect(":memory:")
-        # Ibis computes in UTC; a session in the machine's zone would shift every timestamptz it prints
-        connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET temp_directory = {literal(str(spill))}")
         if self.settings.memory_limit is not None:
             connection.execute(f"SET memory_limit = {literal(self.settings.memory_limit)}")
@@ -128,15 +127,7 @@ class Instance:
             own = ", ".join(literal(f"{self.settings.path}{suffix}") for suffix in _OWN_FILES)
             connection.execute(f"SET allowed_paths = [{own}]")
         connection.execute(f"ATTACH ':memory:' AS {RESULTS}")
-        for setting in (
-            "autoinstall_known_extensions",
-            "autoload_known_extensions",
-            "allow_community_extensions",
-            "python_enable_replacements",
-            "enable_external_access",
-        ):
-            connection.execute(f"SET {setting} = false")
-        connection.execute("SET lock_configuration = true")
+        harden(connection)
         return connection
 
     def _translate(self, error: Exception) -> StoreError:

@@ -8,8 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from stupiddb_kernel.sources.duckdb.connection import RESULTS, Instance
-from stupiddb_kernel.sources.duckdb.naming import quote
-from stupiddb_kernel.sources.duckdb.statements import translate
+from stupiddb_kernel.sources.engine.naming import quote
+from stupiddb_kernel.sources.engine.statements import translate
 from stupiddb_kernel.sources.result import Result, interruptible
 
 if TYPE_CHECKING:

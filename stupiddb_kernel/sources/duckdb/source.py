@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ from stupiddb_kernel.errors import StoreError, StoreLocked, StupiddbError
 from stupiddb_kernel.sources.base import (
     Capabilities,
     Check,
-    QueryStats,
     ReadOptions,
     Source,
     SourceContext,
@@ -21,20 +20,20 @@ from stupiddb_kernel.sources.base import (
     Table,
     TableName,
 )
-from stupiddb_kernel.sources.duckdb.bound import Bound
 from stupiddb_kernel.sources.duckdb.connection import RESULTS, Instance
-from stupiddb_kernel.sources.duckdb.deadline import Deadline
 from stupiddb_kernel.sources.duckdb.inventory import Inventory
-from stupiddb_kernel.sources.duckdb.naming import literal, qualified, quote
 from stupiddb_kernel.sources.duckdb.results import Results
-from stupiddb_kernel.sources.duckdb.statements import reads, single_statement, translate
+from stupiddb_kernel.sources.engine.bound import Bound
+from stupiddb_kernel.sources.engine.naming import literal, qualified, quote
+from stupiddb_kernel.sources.engine.reading import read
+from stupiddb_kernel.sources.engine.statements import translate
 from stupiddb_kernel.sources.result import Result, interruptible
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from duckdb import DuckDBPyConnection
 
-    from stupiddb_kernel.sources.duckdb.backend import LocalBackend
+    from stupiddb_kernel.sources.engine.backend import HardenedBackend
 
 _WRITES = {
     "create": "CREATE TABLE {} AS FROM incoming",
@@ -64,7 +63,7 @@ class DuckdbSource(Source[DuckdbSettings]):
         self.instance = Instance(settings, prepare)
         self._inventory = Inventory(self.instance, self.name)
         self._results = Results(self.instance, self.name)
-        self._backend: LocalBackend | None = None
+        self._backend: HardenedBackend | None = None
         self._lock = threading.RLock()
 
     def databases(self) -> list[str]:
@@ -86,65 +85,31 @@ class DuckdbSource(Source[DuckdbSettings]):
         options = options or ReadOptions()
         bound = Bound(sql, parameters or {})
         cursor, locked = self._cursor()
+
+        def blame(error: Exception) -> StupiddbError | None:
+            # a name that is not found may be in the store that another process holds
+            return locked if type(error).__name__ == "CatalogException" else None
+
         try:
-            statement = single_statement(cursor, bound.text, source=self.name)
             if options.database is not None:
                 self._use(cursor, options.database)
-        except Exception as error:
-            cursor.close()
-            raise bound.explain(error, self.name) from error
-        stats = QueryStats(self.name, sql)
-        if options.watch is not None:
-            options.watch(stats)
-        deadline = Deadline(options.timeout_seconds, cursor.interrupt)
-        text = f"EXPLAIN {bound.text}" if options.dry_run else bound.text
-
-        def run() -> pa.RecordBatchReader:
-            cursor.execute(text, bound.values or None)
-            return cursor.to_arrow_reader(options.batch_rows)
-
-        try:
-            reader = interruptible(run, cursor.interrupt)
-        except Exception as error:
-            cursor.close()
-            # a name that is not found may be in the store that another process holds
-            raise locked or deadline.explain(bound.explain(error, self.name)) from error
-        except KeyboardInterrupt:
+        except BaseException:
             cursor.close()
             raise
-        finally:
-            deadline.pause()
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            deadline.resume()
-            try:
-                yield from reader
-            except Exception as error:
-                raise deadline.explain(bound.explain(error, self.name)) from error
-            finally:
-                deadline.pause()
-
-        return Result(
-            reader.schema,
-            batches(),
-            stats,
-            cancel=cursor.interrupt,
-            close=cursor.close,
-            limit=options.limit if reads(statement) else None,
-        )
+        return read(cursor, bound, options, source=self.name, close=cursor.close, may_write=True, blame=blame)
 
     def preview(self, name: TableName, limit: int = 100) -> Result:
         """The first rows in storage order."""
         self._inventory.require_table(name)
         return self.query(f"FROM {qualified(name)} LIMIT {int(limit)}")
 
-    def ibis(self) -> LocalBackend:
+    def ibis(self) -> HardenedBackend:
         """The instance as an Ibis backend; results are tables of it."""
-        from stupiddb_kernel.sources.duckdb.backend import LocalBackend
+        from stupiddb_kernel.sources.engine.backend import HardenedBackend
 
         with self._lock:
             if self._backend is None:
-                self._backend = LocalBackend.from_connection(self.instance.connection())
+                self._backend = HardenedBackend.from_connection(self.instance.connection())
             return self._backend
 
     def table(self, name: TableName) -> ir.Table:

@@ -366,12 +366,12 @@ class S3Source(Source[S3Settings]):
         return self._prefix(database).names()
 
     def _connected(self) -> tuple[BaseBackend, Engine]:
-        from stupiddb_kernel.sources.s3.backend import DatasetBackend
+        from stupiddb_kernel.sources.engine.backend import HardenedBackend
 
         with self._lock:
             if self._engine is None or self._backend is None:
                 self._engine = Engine(self.name)
-                self._backend = DatasetBackend.from_connection(self._engine.connection)
+                self._backend = HardenedBackend.from_connection(self._engine.connection)
             return self._backend, self._engine
 
     def _parts(self, name: TableName) -> list[Part]:

@@ -1,6 +1,6 @@
-"""The Ibis backend of the local instance: files are written and read by Arrow, never by DuckDB itself.
+"""The Ibis backend on a hardened DuckDB: files are written and read by Arrow, never by DuckDB itself.
 
-DuckDB's external access is off (see ``connection``), which also switches off the statements behind
+DuckDB's external access is off (see ``hardening``), which also switches off the statements behind
 Ibis's ``to_parquet`` and ``read_parquet``. Calls from Python are the user's own code, so they do the
 same through pyarrow.
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-class LocalBackend(Backend):
-    """Ibis on the hardened instance."""
+class HardenedBackend(Backend):
+    """Ibis on a connection whose configuration is locked."""
 
     def _post_connect(self, extensions: Any = None) -> None:  # noqa: ARG002 - Ibis passes it
-        """Skip what Ibis sets on a new connection: ``Instance`` set the same and locked it."""
+        """Skip what Ibis sets on a new connection: ``harden`` set the same and locked it."""
         self._record_batch_readers_consumed: dict[str, Any] = {}
 
     def to_parquet(

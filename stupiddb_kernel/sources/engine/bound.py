@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from stupiddb_kernel.errors import StupiddbError, UsageError
 from stupiddb_kernel.sources import binding
-from stupiddb_kernel.sources.duckdb.statements import translate
+from stupiddb_kernel.sources.engine.statements import translate
+from stupiddb_kernel.sources.literal import is_list, items_of
 
 
 class Bound:
@@ -32,16 +33,17 @@ class Bound:
 
     def _render(self, placeholder: binding.Placeholder) -> str:
         name, value = placeholder.name, self._parameters[placeholder.name]
-        if not isinstance(value, list | tuple):
+        if not is_list(value):
             self.values[name] = value
             return f"${name}"
+        items = items_of(value)
         if placeholder.in_list and not placeholder.alone:
-            if not value:
+            if not items:
                 raise UsageError(
                     f"the list :{name} is empty", hint=f"write IN (:{name}) with nothing beside it"
                 )
-            items = {f"{name}__{index}": item for index, item in enumerate(value)}
-            self.values.update(items)
-            return ", ".join(f"${item}" for item in items)
-        self.values[name] = list(value)
+            named = {f"{name}__{index}": item for index, item in enumerate(items)}
+            self.values.update(named)
+            return ", ".join(f"${item}" for item in named)
+        self.values[name] = items
         return f"SELECT unnest(${name})" if placeholder.alone else f"${name}"

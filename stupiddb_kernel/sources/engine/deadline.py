@@ -16,29 +16,24 @@ class Deadline:
         self.passed = False
         self._interrupt = interrupt
         self._timer: threading.Timer | None = None
-        self.resume()
 
-    def resume(self) -> None:
-        """Let the time run."""
-        if self.seconds is not None and self._timer is None:
+    def __enter__(self) -> Deadline:
+        if self.seconds is not None:
             self._timer = threading.Timer(self.seconds, self._end)
             self._timer.daemon = True
             self._timer.start()
+        return self
 
-    def pause(self) -> None:
-        """Stop the time."""
+    def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
 
-    def explain(self, error: Exception) -> Exception:
-        """``error``, or QueryTimeout where it came from this deadline."""
-        if not self.passed:
-            return error
+    def error(self, source: str, sql: str) -> QueryTimeout:
+        """What to raise once it has passed."""
         return QueryTimeout(
             f"stopped after {self.seconds:g} s",
-            source=getattr(error, "source", "local"),
-            sql=getattr(error, "sql", None),
+            source=source,
+            sql=sql,
             hint="allow more with --timeout, or read less",
         )
 
