@@ -1,4 +1,4 @@
-"""One JupyterLab, one browser for all UI tests; a notebook and its kernel for each module that asks."""
+"""One JupyterLab, one browser, one notebook and its kernel for all UI tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.ui import browser as chromium
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
+SETUP = """\
+import ibis
+from stupiddb.widgets import CatalogTree, ResultTable
+from tests.ui import sample
+session = sample.session()
+session.catalog.sources()
+con = ibis.duckdb.connect()
+con.raw_sql(sample.LARGE)
+con.raw_sql(sample.EXACT)"""
 
 
 class Lab:
@@ -111,7 +120,7 @@ class Notebook:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def run_all(self) -> None:
-        """Run every cell and wait until the kernel is idle."""
+        """Run every cell as soon as there is a kernel; does not wait for the end."""
         self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel")
         self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
@@ -194,22 +203,15 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("screenshots")
 
 
-@pytest.fixture(scope="module")
-def open_notebook(lab: Lab, chrome: Browser) -> Iterator[Callable[[str, list[str]], Notebook]]:
-    """Open a notebook with some cells and run them."""
-    contexts: list[BrowserContext] = []
-
-    def open_(name: str, cells: list[str]) -> Notebook:
-        context = chrome.new_context(viewport={"width": 1280, "height": 900})
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        notebook = Notebook(page)
-        page.goto(lab.notebook(name, cells))
-        notebook.run_all()
-        return notebook
-
-    yield open_
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="session")
+def notebook(lab: Lab, chrome: Browser) -> Iterator[Notebook]:
+    """The notebook all tests share: its first cell makes what they show, its last shows it."""
+    context = chrome.new_context(viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    notebook = Notebook(page)
+    page.goto(lab.notebook("widgets.ipynb", [SETUP, ""]))
+    notebook.run_all()
+    yield notebook
+    context.close()

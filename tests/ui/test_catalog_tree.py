@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.ui.conftest import Notebook
 from tests.ui.sample import EVIL
 
-SETUP = """\
-from stupiddb.widgets import CatalogTree
-from tests.ui import sample
-session = sample.session()
-session.catalog.sources()"""
 SHOW = "CatalogTree(session)"
 
 
@@ -53,11 +48,6 @@ class Tree:
     def search(self, text: str) -> Locator:
         self.root.get_by_role("combobox").fill(text)
         return self.root.get_by_role("option")
-
-
-@pytest.fixture(scope="module")
-def notebook(open_notebook: Callable[[str, list[str]], Notebook]) -> Notebook:
-    return open_notebook("catalog.ipynb", [SETUP, ""])
 
 
 @pytest.fixture

@@ -13,14 +13,6 @@ from tests.ui.conftest import Notebook
 from tests.ui.sample import EVIL
 
 ROWS = 300_000
-SETUP = """\
-import ibis
-from stupiddb.widgets import ResultTable
-from tests.ui.sample import EVIL, LARGE, EXACT
-con = ibis.duckdb.connect()
-con.raw_sql(LARGE)
-con.raw_sql(EXACT)
-ResultTable(con.table("large"))"""
 
 
 class Table:
@@ -53,11 +45,6 @@ class Table:
 
     def clipboard(self) -> str:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
-
-
-@pytest.fixture(scope="module")
-def notebook(open_notebook: Callable[[str, list[str]], Notebook]) -> Notebook:
-    return open_notebook("table.ipynb", [SETUP, ""])
 
 
 @pytest.fixture
@@ -276,7 +263,9 @@ def test_a_result_without_rows_says_so(show: Callable[[str], Table]) -> None:
 
 
 def test_data_is_never_markup(show: Callable[[str], Table]) -> None:
-    table = show("ResultTable(ibis.memtable({EVIL: [EVIL]}), footer=EVIL, label=EVIL)")
+    table = show(
+        "ResultTable(ibis.memtable({sample.EVIL: [sample.EVIL]}), footer=sample.EVIL, label=sample.EVIL)"
+    )
     expect(table.cell(0, 0)).to_have_text(EVIL)
     expect(table.root.locator(".sdb-footer")).to_contain_text(EVIL)
     table.filter(EVIL, "contains", EVIL)

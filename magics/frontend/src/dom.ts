@@ -135,3 +135,13 @@ export function keepKeys(root: HTMLElement): void {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
 }
+
+/** Call `move` with every movement of the mouse until its button is let go. */
+export function whileDragging(move: (event: MouseEvent) => void): void {
+  const end = () => {
+    document.removeEventListener("mousemove", move);
+    document.removeEventListener("mouseup", end);
+  };
+  document.addEventListener("mousemove", move);
+  document.addEventListener("mouseup", end);
+}

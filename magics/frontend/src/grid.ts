@@ -1,10 +1,11 @@
 /** A grid of exact text over any number of rows: virtual in both directions, all of it by keyboard too. */
 
-import { append, copyText, h, setAttribute, uniqueId } from "./dom";
-import { FilterPopover, CellPopover, describeFilter } from "./popover";
+import { bodyCell, headCell, notice } from "./cells";
+import { copyText, h, setAttribute, uniqueId, whileDragging } from "./dom";
 import { plural, whole } from "./format";
-import { icon, isNumber, kindIcon } from "./icons";
 import { failureOf, isCancelled } from "./kernel";
+import { Layout } from "./layout";
+import { CellPopover, FilterPopover } from "./popover";
 import { Rows, type Area, type Filter, type GridColumn, type Page, type Provider, type Query } from "./rows";
 
 const ROW = 28;
@@ -12,8 +13,6 @@ const HEAD = 46;
 const OVERSCAN = 4;
 /** Browsers lose precision in very tall elements, so past this height scrolling is proportional. */
 const TALLEST = 6_000_000;
-const NARROWEST = 56;
-const WIDEST_FIRST = 340;
 
 export interface GridOptions {
   columns: GridColumn[];
@@ -36,6 +35,30 @@ interface Cell {
 /** Row −1 is the header. */
 const HEADER = -1;
 
+/** Where a key leads from a cell, which may be outside the grid; null for a key that leads nowhere. */
+function destination(key: string, command: boolean, { row, column }: Cell, last: Cell, page: number): Cell | null {
+  switch (key) {
+    case "ArrowDown":
+      return { row: command ? last.row : row + 1, column };
+    case "ArrowUp":
+      return { row: command ? 0 : row - 1, column };
+    case "ArrowRight":
+      return { row, column: command ? last.column : column + 1 };
+    case "ArrowLeft":
+      return { row, column: command ? 0 : column - 1 };
+    case "PageDown":
+      return { row: row + page, column };
+    case "PageUp":
+      return { row: Math.max(row - page, 0), column };
+    case "Home":
+      return { row: command ? 0 : row, column: 0 };
+    case "End":
+      return { row: command ? last.row : row, column: last.column };
+    default:
+      return null;
+  }
+}
+
 export class Grid {
   readonly element: HTMLElement;
   readonly rows: Rows;
@@ -48,16 +71,13 @@ export class Grid {
   private readonly filterPopover: FilterPopover;
   private readonly cellPopover: CellPopover;
   private readonly observer: ResizeObserver;
-  private widths: number[] = [];
-  private lefts: number[] = [];
-  private gutter = 40;
+  private readonly layout: Layout;
   private active: Cell = { row: 0, column: 0 };
   private anchor: Cell = { row: 0, column: 0 };
   private topRow = 0;
   private expectedScroll = 0;
   private frame = 0;
   private hidden: ReturnType<typeof setTimeout> | undefined;
-  private measured = false;
 
   constructor(private readonly options: GridOptions) {
     const { columns } = options;
@@ -97,8 +117,7 @@ export class Grid {
     this.cellPopover = new CellPopover(this.element, () => this.scroller.focus({ preventScroll: true }));
     this.observer = new ResizeObserver(() => this.schedule());
     this.observer.observe(this.scroller);
-    this.widths = columns.map(() => 120);
-    this.placeColumns();
+    this.layout = new Layout(columns, options.queries);
     this.schedule();
   }
 
@@ -144,59 +163,16 @@ export class Grid {
     return Math.max(this.rows.total - this.viewHeight / ROW, 0);
   }
 
-  private placeColumns(): void {
-    this.gutter = Math.max(34, 18 + String(Math.max(this.rows.total, 1)).length * 7.5);
-    let left = this.gutter;
-    this.lefts = this.widths.map((width) => {
-      const at = left;
-      left += width;
-      return at;
-    });
-    this.lefts.push(left);
-  }
-
-  /** Widths that fit the names, the types and the first rows. */
-  private measure(): void {
-    const style = getComputedStyle(this.scroller);
-    const context = document.createElement("canvas").getContext("2d");
-    if (context === null || style.fontSize === "") return;
-    const font = (weight: number, size: string) => `${weight} ${size} ${style.fontFamily}`;
-    const first = [...Array(Math.min(this.rows.total, this.options.blockSize)).keys()];
-    this.widths = this.columns.map((column, index) => {
-      context.font = font(600, style.fontSize);
-      let widest = context.measureText(column.name).width + (this.options.queries ? 64 : 44);
-      context.font = font(400, "11px");
-      widest = Math.max(widest, context.measureText(column.type).width + 30);
-      context.font = font(400, style.fontSize);
-      for (const row of first) {
-        const value = this.rows.row(row)?.[index];
-        if (value) widest = Math.max(widest, context.measureText(value.slice(0, 80)).width + 26);
-      }
-      return Math.round(Math.min(Math.max(widest, NARROWEST), WIDEST_FIRST));
-    });
-    this.measured = true;
-  }
-
   private resize(column: number, width: number): void {
-    this.widths[column] = Math.max(Math.round(width), NARROWEST);
-    this.placeColumns();
+    this.layout.resize(column, width);
     this.schedule();
   }
 
   private fit(column: number): void {
-    const context = document.createElement("canvas").getContext("2d");
-    if (context === null) return;
-    const style = getComputedStyle(this.scroller);
-    context.font = `600 ${style.fontSize} ${style.fontFamily}`;
-    const { name } = this.columns[column]!;
-    let widest = context.measureText(name).width + 64;
-    context.font = `400 ${style.fontSize} ${style.fontFamily}`;
     const from = Math.floor(this.topRow);
-    for (let row = from; row < from + this.viewHeight / ROW; row++) {
-      const value = this.rows.row(row)?.[column];
-      if (value) widest = Math.max(widest, context.measureText(value).width + 26);
-    }
-    this.resize(column, Math.min(widest, 900));
+    const to = from + Math.ceil(this.viewHeight / ROW);
+    this.layout.fit(getComputedStyle(this.scroller), column, this.rows, from, to);
+    this.schedule();
   }
 
   // -- drawing
@@ -220,19 +196,19 @@ export class Grid {
       this.drawLater();
       return;
     }
-    if (!this.measured && this.rows.known) this.measure();
-    this.placeColumns();
     const { total, known } = this.rows;
+    if (known && !this.layout.measured) this.layout.measure(getComputedStyle(this.scroller), this.rows);
+    this.layout.place(total);
     const wanted = HEAD + Math.max(total, known ? 1 : 4) * ROW + 12;
     const needsRoom = total === 0 || this.rows.failure !== null;
     this.scroller.style.height = `${Math.min(Math.max(wanted, needsRoom ? 150 : 0), this.options.height)}px`;
     this.canvas.style.height = `${HEAD + (known ? this.fullHeight : 4 * ROW)}px`;
-    this.canvas.style.width = `${this.lefts.at(-1)}px`;
+    this.canvas.style.width = `${this.layout.width}px`;
     setAttribute(this.scroller, "aria-rowcount", total + 1);
     setAttribute(this.scroller, "aria-busy", this.rows.loading);
     this.element.classList.toggle("sdb-busy", this.rows.loading && known);
     this.topRow = Math.min(this.topRow, this.lastTop);
-    const columns = this.visibleColumns();
+    const columns = this.layout.visible(this.scroller.scrollLeft, this.scroller.clientWidth);
     const from = Math.max(Math.floor(this.topRow) - OVERSCAN, 0);
     const to = Math.min(Math.ceil(this.topRow + this.viewHeight / ROW) + OVERSCAN, total);
     this.drawHead(columns);
@@ -243,148 +219,59 @@ export class Grid {
     if (!known || total > 0) this.rows.want(from, known ? to : 0);
   }
 
-  private visibleColumns(): number[] {
-    const left = this.scroller.scrollLeft + this.gutter;
-    const right = this.scroller.scrollLeft + this.scroller.clientWidth;
-    const shown = this.columns.map((_, index) => index);
-    return shown.filter((index) => this.lefts[index + 1]! > left - 200 && this.lefts[index]! < right + 200);
-  }
-
   private drawHead(columns: number[]): void {
     const corner = h("div", {
       class: "sdb-grid-corner",
-      style: { width: `${this.gutter}px` },
+      style: { width: `${this.layout.gutter}px` },
       attrs: { role: "columnheader", "aria-colindex": 1, "aria-label": "row number" },
     });
-    this.head.replaceChildren(corner, ...columns.map((index) => this.headCell(index)));
-  }
-
-  private headCell(index: number): HTMLElement {
-    const column = this.columns[index]!;
-    const { sort, filters } = this.rows.intended;
-    const sorted = sort.findIndex((each) => each.column === index);
-    const order = sorted < 0 ? null : sort[sorted]!;
-    const filter = filters.find((each) => each.column === index);
-    const cell = h("div", {
-      class: `sdb-grid-th${isNumber(column.kind) ? " sdb-number" : ""}${this.isActive(HEADER, index) ? " sdb-active" : ""}`,
-      style: { left: `${this.lefts[index]}px`, width: `${this.widths[index]}px` },
-      title: `${column.name}\n${column.type}`,
-      attrs: {
+    const cells = columns.map((index) =>
+      headCell(this.columns[index]!, index, this.layout, {
         id: this.cellId(HEADER, index),
-        role: "columnheader",
-        "aria-colindex": index + 2,
-        "aria-label": `${column.name}, ${column.type}${filter ? `, filtered: ${describeFilter(filter)}` : ""}`,
-        "aria-sort": order === null ? "none" : order.descending ? "descending" : "ascending",
-        "data-column": index,
-      },
-    });
-    const arrow = order && icon(order.descending ? "down" : "up", "sdb-sorted");
-    const rank = order && sort.length > 1 && h("sup", { text: String(sorted + 1) });
-    append(cell, [
-      h("div", { class: "sdb-th-name" }, h("span", { class: "sdb-clip", text: column.name }), arrow, rank),
-      h("div", { class: "sdb-th-type" }, kindIcon(column.kind), h("span", { class: "sdb-clip", text: column.type })),
-      this.options.queries &&
-        h(
-          "button",
-          {
-            class: `sdb-th-filter${filter ? " sdb-on" : ""}`,
-            title: filter ? `filtered: ${describeFilter(filter)}` : "Filter",
-            attrs: { type: "button", tabindex: -1, "aria-label": `Filter ${column.name}`, "data-filter": index },
-          },
-          icon("filter"),
-        ),
-      h("div", { class: "sdb-th-handle", attrs: { "data-handle": index, "aria-hidden": true } }),
-    ]);
-    return cell;
+        active: this.isActive(HEADER, index),
+        query: this.rows.intended,
+        queries: this.options.queries,
+      }),
+    );
+    this.head.replaceChildren(corner, ...cells);
   }
 
   private drawBody(columns: number[], from: number, to: number): void {
-    const selected = this.selection();
-    const rows: HTMLElement[] = [];
-    for (let index = from; index < to; index++) {
-      const values = this.rows.row(index);
-      const element = h("div", {
-        class: `sdb-grid-row${index % 2 ? " sdb-odd" : ""}`,
-        style: { transform: `translateY(${this.yOf(index)}px)` },
-        attrs: { role: "row", "aria-rowindex": index + 2 },
+    const { rows, columns: across } = this.selection();
+    const several = rows[0] !== rows[1] || across[0] !== across[1];
+    const drawn: HTMLElement[] = [];
+    for (let row = from; row < to; row++) {
+      const values = this.rows.row(row);
+      const number = h("div", {
+        class: "sdb-grid-number",
+        text: this.rows.known ? whole(row + 1) : "",
+        style: { width: `${this.layout.gutter}px` },
+        attrs: { role: "rowheader", "aria-colindex": 1, "data-row": row },
       });
-      element.append(
-        h("div", {
-          class: "sdb-grid-number",
-          text: this.rows.known ? whole(index + 1) : "",
-          style: { width: `${this.gutter}px` },
-          attrs: { role: "rowheader", "aria-colindex": 1, "data-row": index },
-        }),
-      );
-      for (const column of columns) element.append(this.bodyCell(index, column, values?.[column], selected));
-      rows.push(element);
+      const cells = columns.map((index) => {
+        const chosen = row >= rows[0] && row <= rows[1] && index >= across[0] && index <= across[1];
+        return bodyCell(this.columns[index]!, row, index, values?.[index], this.layout, {
+          id: this.cellId(row, index),
+          active: this.isActive(row, index),
+          chosen,
+          marked: chosen && several,
+          cut: this.rows.isCut(row, index),
+        });
+      });
+      const line = { class: "sdb-grid-row", style: { transform: `translateY(${this.yOf(row)}px)` } };
+      drawn.push(h("div", { ...line, attrs: { role: "row", "aria-rowindex": row + 2 } }, number, ...cells));
     }
-    this.body.replaceChildren(...rows);
-  }
-
-  private bodyCell(row: number, column: number, value: string | null | undefined, selected: Area): HTMLElement {
-    const { kind } = this.columns[column]!;
-    const classes = ["sdb-grid-td"];
-    if (isNumber(kind)) classes.push("sdb-number");
-    if (kind === "binary" || kind === "uuid") classes.push("sdb-code");
-    if (value === null) classes.push("sdb-null");
-    if (value === "") classes.push("sdb-empty-text");
-    if (value === undefined) classes.push("sdb-pending");
-    const inside =
-      row >= selected.rows[0] && row <= selected.rows[1] && column >= selected.columns[0] && column <= selected.columns[1];
-    const several = selected.rows[0] !== selected.rows[1] || selected.columns[0] !== selected.columns[1];
-    if (inside && several) classes.push("sdb-selected");
-    if (this.isActive(row, column)) classes.push("sdb-active");
-    const cut = typeof value === "string" && this.rows.isCut(row, column);
-    return h("div", {
-      class: classes.join(" "),
-      style: { left: `${this.lefts[column]}px`, width: `${this.widths[column]}px` },
-      title: value ? value.slice(0, 600) : undefined,
-      text: value === null ? "NULL" : value === undefined ? "" : cut ? `${value}…` : value,
-      attrs: {
-        id: this.cellId(row, column),
-        role: "gridcell",
-        "aria-colindex": column + 2,
-        "aria-selected": inside,
-        "aria-label": value === "" ? "empty text" : null,
-        "data-row": row,
-        "data-column": column,
-      },
-    });
+    this.body.replaceChildren(...drawn);
   }
 
   private drawNotice(): void {
-    const { failure, known, total, query } = this.rows;
-    this.notice.replaceChildren();
-    this.notice.classList.toggle("sdb-shown", failure !== null || (known && total === 0));
-    if (failure !== null) {
-      append(this.notice, [
-        h(
-          "div",
-          { class: "sdb-error", attrs: { role: "alert" } },
-          icon("warning"),
-          h("div", {}, h("p", { text: failure.message }), failure.hint && h("p", { class: "sdb-hint", text: failure.hint })),
-          h("button", {
-            class: "sdb-button",
-            text: "Try again",
-            attrs: { type: "button" },
-            on: { click: () => this.rows.retry() },
-          }),
-        ),
-      ]);
-    } else if (known && total === 0) {
-      const filtered = query.filters.length > 0;
-      append(this.notice, [
-        h("p", { text: filtered ? "No row matches the filters" : "No rows" }),
-        filtered &&
-          h("button", {
-            class: "sdb-button",
-            text: "Clear filters",
-            attrs: { type: "button" },
-            on: { click: () => this.clearFilters() },
-          }),
-      ]);
-    }
+    const shown = notice(
+      this.rows,
+      () => this.rows.retry(),
+      () => this.clearFilters(),
+    );
+    this.notice.replaceChildren(...(shown ?? []));
+    this.notice.classList.toggle("sdb-shown", shown !== null);
   }
 
   private yOf(row: number): number {
@@ -438,8 +325,8 @@ export class Grid {
       if (row < this.topRow) this.scrollToRow(row);
       else if (row + 1 > this.topRow + rowsShown) this.scrollToRow(row + 1 - rowsShown);
     }
-    const left = this.lefts[column]! - this.gutter;
-    const right = this.lefts[column + 1]!;
+    const left = this.layout.leftOf(column) - this.layout.gutter;
+    const right = this.layout.rightOf(column);
     if (left < this.scroller.scrollLeft) this.scroller.scrollLeft = left;
     else if (right > this.scroller.scrollLeft + this.scroller.clientWidth) {
       this.scroller.scrollLeft = Math.min(right - this.scroller.clientWidth, left);
@@ -477,31 +364,19 @@ export class Grid {
       return;
     }
     this.move({ row, column: Number(cell.dataset["column"]) }, event.shiftKey);
-    const drag = (over: MouseEvent) => {
+    whileDragging((over) => {
       const under = over.target instanceof Element ? over.target.closest<HTMLElement>("[data-row][data-column]") : null;
       if (under && this.body.contains(under)) {
         this.move({ row: Number(under.dataset["row"]), column: Number(under.dataset["column"]) }, true);
       }
-    };
-    const end = () => {
-      document.removeEventListener("mousemove", drag);
-      document.removeEventListener("mouseup", end);
-    };
-    document.addEventListener("mousemove", drag);
-    document.addEventListener("mouseup", end);
+    });
   }
 
   private dragHandle(event: MouseEvent, column: number): void {
     event.preventDefault();
     const from = event.clientX;
-    const width = this.widths[column]!;
-    const drag = (move: MouseEvent) => this.resize(column, width + move.clientX - from);
-    const end = () => {
-      document.removeEventListener("mousemove", drag);
-      document.removeEventListener("mouseup", end);
-    };
-    document.addEventListener("mousemove", drag);
-    document.addEventListener("mouseup", end);
+    const width = this.layout.widthOf(column);
+    whileDragging((move) => this.resize(column, width + move.clientX - from));
   }
 
   private doubleClicked(event: MouseEvent): void {
@@ -523,7 +398,7 @@ export class Grid {
       this.active = { row: Math.max(this.rows.total - 1, 0), column: this.columns.length - 1 };
       this.schedule();
     } else if (event.altKey && event.shiftKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
-      this.resize(column, this.widths[column]! + (event.key === "ArrowRight" ? 16 : -16));
+      this.resize(column, this.layout.widthOf(column) + (event.key === "ArrowRight" ? 16 : -16));
     } else if (this.options.queries && ((event.altKey && event.key === "ArrowDown") || (event.key === "f" && !command))) {
       this.openFilter(column);
     } else if (event.key === "Enter" || event.key === " ") {
@@ -533,38 +408,14 @@ export class Grid {
       this.anchor = this.active;
       this.schedule();
     } else {
-      const target = this.destination(event, command);
+      const last = { row: this.rows.total - 1, column: this.columns.length - 1 };
+      const page = Math.max(Math.floor(this.viewHeight / ROW) - 1, 1);
+      const target = destination(event.key, command, this.active, last, page);
       if (target === null) return;
       this.move(target, event.shiftKey);
     }
     event.preventDefault();
     event.stopPropagation();
-  }
-
-  private destination(event: KeyboardEvent, command: boolean): Cell | null {
-    const { row, column } = this.active;
-    const page = Math.max(Math.floor(this.viewHeight / ROW) - 1, 1);
-    const last = { row: this.rows.total - 1, column: this.columns.length - 1 };
-    switch (event.key) {
-      case "ArrowDown":
-        return { row: command ? last.row : row + 1, column };
-      case "ArrowUp":
-        return { row: command ? 0 : row - 1, column };
-      case "ArrowRight":
-        return { row, column: command ? last.column : column + 1 };
-      case "ArrowLeft":
-        return { row, column: command ? 0 : column - 1 };
-      case "PageDown":
-        return { row: row + page, column };
-      case "PageUp":
-        return { row: Math.max(row - page, 0), column };
-      case "Home":
-        return { row: command ? 0 : row, column: 0 };
-      case "End":
-        return { row: command ? last.row : row, column: last.column };
-      default:
-        return null;
-    }
   }
 
   private move(target: Cell, extend: boolean): void {

@@ -1,6 +1,6 @@
 /** The bar between the tree and the details: dragged, or moved with the arrows. */
 
-import { h, setAttribute } from "./dom";
+import { h, setAttribute, whileDragging } from "./dom";
 
 const STEP = 24;
 
@@ -20,13 +20,7 @@ export function splitter(side: HTMLElement): HTMLElement {
     event.preventDefault();
     const from = event.clientX;
     const width = side.clientWidth;
-    const drag = (move: MouseEvent) => resize(width + move.clientX - from);
-    const end = () => {
-      document.removeEventListener("mousemove", drag);
-      document.removeEventListener("mouseup", end);
-    };
-    document.addEventListener("mousemove", drag);
-    document.addEventListener("mouseup", end);
+    whileDragging((move) => resize(width + move.clientX - from));
   });
   bar.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
