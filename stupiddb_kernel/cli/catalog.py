@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stupiddb_kernel import figures
 from stupiddb_kernel.cli.options import open_session, session_options
 
 if TYPE_CHECKING:
@@ -78,16 +79,7 @@ def describe_size(statistics: Statistics) -> str:
     """``336,776 rows, 12.3 MB``; empty for what is unknown."""
     parts = []
     if statistics.rows is not None:
-        parts.append(f"{statistics.rows:,} rows")
+        parts.append(figures.count(statistics.rows, "row"))
     if statistics.bytes is not None:
-        parts.append(format_bytes(statistics.bytes))
+        parts.append(figures.size(statistics.bytes))
     return ", ".join(parts)
-
-
-def format_bytes(size: float) -> str:
-    """A size with a decimal unit, as clouds bill it."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stupiddb_kernel import figures
 from stupiddb_kernel.cli.options import open_session, session_options
 
 if TYPE_CHECKING:
@@ -67,11 +68,7 @@ def query(
     with open_session(path, on_demo=on_demo) as session:
         with session.read(source, text, dict(map(_parse_parameter, params)), options) as result:
             _deliver(result, form, output)
-        stats = result.stats
-        cost = (
-            "" if stats.scanned is None else f", {stats.scanned:,} bytes scanned, ${stats.dollars or 0:.6f}"
-        )
-        click.echo(f"{stats.rows:,} rows{cost}, {stats.elapsed or 0:.2f} s", err=True)
+        click.echo(figures.footer(result.stats), err=True)
 
 
 def _parse_parameter(text: str) -> tuple[str, Any]:

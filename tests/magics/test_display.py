@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stupiddb.display import failure, figures, tables
+from stupiddb.display import failure, tables
 
+from stupiddb_kernel import figures
 from stupiddb_kernel.errors import QueryFailed, UnknownName
 from stupiddb_kernel.sources.base import QueryStats
 

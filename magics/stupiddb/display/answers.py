@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stupiddb.display import figures, tables
+from stupiddb.display import tables
 from stupiddb.display.front import Bundle, is_live
+from stupiddb_kernel import figures
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from stupiddb_kernel.session import Answer
 
-HTML_ROWS = 50
+HTML_ROWS = 20
 TEXT_ROWS = 20
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stupiddb.display import figures, tables
+from stupiddb.display import tables
 from stupiddb.display.front import Bundle
+from stupiddb_kernel import figures
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,8 +11,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from stupiddb.display import figures
 from stupiddb.display.front import Bundle, in_this_cell, is_notebook, is_terminal, show
+from stupiddb_kernel import figures
 
 if TYPE_CHECKING:
     from types import TracebackType

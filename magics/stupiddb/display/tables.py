@@ -25,12 +25,15 @@ _NULL = "NULL"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
+# Two classes deep: notebooks align every cell of rendered HTML right, by a rule of one class.
 STYLE = (
     "<style>"
     ".stupiddb-table{border-collapse:collapse;font-size:12px;font-variant-numeric:tabular-nums}"
-    ".stupiddb-table th,.stupiddb-table td{padding:2px 8px;text-align:left;white-space:pre;"
+    ".stupiddb-scroll .stupiddb-table{margin:0}"
+    ".stupiddb-scroll .stupiddb-table th,.stupiddb-scroll .stupiddb-table td"
+    "{padding:2px 8px;text-align:left;white-space:pre;"
     "border-bottom:1px solid rgba(128,128,128,.25)}"
-    ".stupiddb-table .n{text-align:right}"
+    ".stupiddb-scroll .stupiddb-table .n{text-align:right}"
     ".stupiddb-table th small{font-weight:400;opacity:.6;display:block}"
     ".stupiddb-null{opacity:.5;font-style:italic}"
     ".stupiddb-scroll{overflow-x:auto}"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from stupiddb.display import figures, tables
+from stupiddb.display import tables
 from stupiddb.display.front import Bundle
 from stupiddb.display.tables import Grid, escaped, visible
+from stupiddb_kernel import figures
 from stupiddb_kernel.errors import SourceError
 
 if TYPE_CHECKING:
