@@ -18,7 +18,9 @@ from stupiddb.widgets.requests import Cancelled, Ticket
 from stupiddb.widgets.snippets import select
 from stupiddb.widgets.values import kind_of_duckdb, kind_of_ibis, text_of_edge, text_of_python
 
+from stupiddb_kernel.config.settings import Settings
 from stupiddb_kernel.errors import StupiddbError, UsageError
+from stupiddb_kernel.session import Session
 from stupiddb_kernel.sources.base import Column, Table, TableName
 from tests.ui import sample
 
@@ -151,6 +153,17 @@ def test_a_computed_expression_is_one_snapshot_whatever_happens_to_its_tables() 
     table = ResultTable(con.table("t").mutate(twice=ibis._.n * 2))
     con.raw_sql("DROP TABLE t")
     assert table._pages.page(Query(), 9, 1)["rows"] == [["9", "18"]]
+
+
+def test_answers_of_a_session_are_read_where_they_lie_and_go_on_with_ibis() -> None:
+    with Session(Settings()) as session:
+        answer = session.query("local", "SELECT range AS n, range % 7 AS k FROM range(10_000)")
+        held = ResultTable(answer)
+        last = Query(sort=(Sort(column=1, descending=True), Sort(column=0, descending=True)))
+        assert held._pages.page(last, 0, 1)["rows"] == [["9995", "6"]]
+        grouped = ResultTable(answer.expression.group_by("k").agg(n=ibis._.count()))
+        assert grouped._pages.page(last, 0, 1)["rows"] == [["3", "1429"]]
+        assert (held.rows, grouped.rows) == (10_000, 7)
 
 
 def test_closing_a_widget_gives_its_rows_back() -> None:

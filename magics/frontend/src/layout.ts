@@ -8,7 +8,7 @@ const WIDEST_FITTED = 900;
 const PADDING = 26;
 /** Room beside a name for its sort arrow and filter. */
 const BESIDE_NAME = { queries: 64, plain: 44 };
-const BESIDE_TYPE = 30;
+const BESIDE_TYPE = 46;
 /** Columns this near the visible ones are drawn too, in pixels. */
 const MARGIN = 200;
 

@@ -32,7 +32,8 @@ function takesValue(operator: string): boolean {
 }
 
 export function describeFilter(filter: Filter): string {
-  const label = { contains: "contains", null: "is null", "not null": "is not null" }[filter.operator] ?? filter.operator;
+  const signs: Record<string, string> = { "!=": "≠", "<=": "≤", ">=": "≥", null: "is null", "not null": "is not null" };
+  const label = signs[filter.operator] ?? filter.operator;
   return takesValue(filter.operator) ? `${label} ${filter.value}` : label;
 }
 
