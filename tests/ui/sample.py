@@ -228,14 +228,16 @@ class SampleSession:
 
     catalog: Catalog
     sources: Mapping[str, Source[Any]]
+    cache: tempfile.TemporaryDirectory[str]
+    """Goes with the session."""
 
 
 def session() -> SampleSession:
     """A fresh session with an empty cache."""
     sources: dict[str, Source[Any]] = {source.name: source for source in (_athena(), _aurora(), _rds())}
-    cache = Path(tempfile.mkdtemp(prefix="stupiddb-ui-"))
-    settings = Settings(catalog=CatalogSettings(cache_directory=cache))
-    return SampleSession(Catalog(sources, settings), sources)
+    cache = tempfile.TemporaryDirectory(prefix="stupiddb-ui-", ignore_cleanup_errors=True)
+    settings = Settings(catalog=CatalogSettings(cache_directory=Path(cache.name)))
+    return SampleSession(Catalog(sources, settings), sources, cache)
 
 
 LARGE = """
