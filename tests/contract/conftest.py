@@ -62,9 +62,12 @@ class Store:
         return f"{'public' if self.source.kind == 'postgres' else self.database}.{name}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def session(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session on the embedded stack whose stores all hold the contract tables."""
+    """A session on the embedded stack whose stores all hold the contract tables.
+
+    Of the module, not the run: the environment it sets would reach every later test.
+    """
     folder = tmp_path_factory.mktemp("contract")
     bucket = _load_s3(stack)
     _load_athena(stack, bucket)

@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -227,6 +228,15 @@ def test_spills_instead_of_dying(tmp_path: Path) -> None:
     held = source.hold(source.query(sql, options=ReadOptions(batch_rows=100_000)))
     assert held.count().execute() == 1_500_000
     source.close()
+
+
+def test_ibis_streams_the_values_that_are_there(local: DuckdbSource, tmp_path: Path) -> None:
+    held = local.hold(local.query("SELECT TIME '05:00:00.5' AS t, INTERVAL '1 month 2 days 3.5 s' AS i"))
+    [row] = held.to_pyarrow_batches().read_all().to_pylist()
+    assert row["t"] == time(5, 0, 0, 500000)
+    assert (row["i"].months, row["i"].days, row["i"].nanoseconds) == (1, 2, 3_500_000_000)
+    held.select("t").to_parquet(tmp_path / "t.parquet")
+    assert local.ibis().read_parquet(tmp_path / "t.parquet").t.to_pyarrow().to_pylist() == [row["t"]]
 
 
 def test_ibis_writes_and_reads_files_through_arrow(local: DuckdbSource, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ibis.backends.duckdb import Backend
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 class HardenedBackend(Backend):
@@ -23,6 +24,24 @@ class HardenedBackend(Backend):
     def _post_connect(self, extensions: Any = None) -> None:  # noqa: ARG002 - Ibis passes it
         """Skip what Ibis sets on a new connection: ``harden`` set the same and locked it."""
         self._record_batch_readers_consumed: dict[str, Any] = {}
+
+    def to_pyarrow_batches(
+        self,
+        expr: ir.Expr,
+        /,
+        *,
+        params: Mapping[ir.Scalar, Any] | None = None,
+        limit: int | str | None = None,
+        chunk_size: int = 1_000_000,
+        **_: Any,
+    ) -> pa.RecordBatchReader:
+        """Stream an expression with DuckDB's own Arrow types.
+
+        Ibis puts its types over the same bytes, which turns times and intervals into other ones.
+        """
+        self._run_pre_execute_hooks(expr)
+        sql = self.compile(expr.as_table(), limit=limit, params=params)
+        return self.raw_sql(sql).to_arrow_reader(chunk_size)
 
     def to_parquet(
         self,
