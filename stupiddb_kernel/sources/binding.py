@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stupiddb_kernel.errors import UnsafeStatement, UsageError, nearest
 
@@ -19,7 +19,8 @@ class Placeholder:
     """One ``:name`` at ``sql[start:end]``.
 
     ``in_list``: it is an item of its own in ``IN ( … )``, so a list given for it is spread into items.
-    ``alone``: it is the only item there, so even an empty list has a meaning.
+    ``alone``: it is the only item there, so even an empty list has a meaning. ``membership`` is then the
+    span of the whole ``[NOT] IN ( … )``, and ``negated`` whether it begins with NOT.
     """
 
     name: str
@@ -27,6 +28,16 @@ class Placeholder:
     end: int
     in_list: bool = False
     alone: bool = False
+    membership: tuple[int, int] | None = None
+    negated: bool = False
+    whole: bool = False
+    """It stands for all of its ``membership``, not for the item in it."""
+
+    def widened(self) -> Placeholder:
+        """The same, standing for the whole ``[NOT] IN ( … )`` that it is alone in."""
+        if self.membership is None:
+            return self
+        return replace(self, start=self.membership[0], end=self.membership[1], whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,10 @@ def placeholders(sql: str, dialect: str) -> list[Placeholder]:
             after = tokens[index + 1].text if index + 1 < len(tokens) else ""
             item = bool(opened and opened[-1][1]) and before in ("(", ",") and after in (",", ")")
             alone = item and before == "(" and after == ")"
-            found.append(Placeholder(token.text[1:], token.start, token.end, item, alone))
+            negated = alone and index > 2 and tokens[index - 3].word == "NOT"
+            span = (tokens[index - 2 - negated].start, tokens[index + 1].end) if alone else None
+            name = token.text[1:]
+            found.append(Placeholder(name, token.start, token.end, item, alone, span, negated))
         elif token.kind == "symbol" and token.text in "([{":
             follows_in = index > 0 and tokens[index - 1].word == "IN"
             first = tokens[index + 1].word if index + 1 < len(tokens) else ""

@@ -40,7 +40,8 @@ def inline(sql: str, parameters: Mapping[str, object] | None, dialect: str) -> s
     """
     found = placeholders(sql, dialect)
     check(found, parameters)
-    return rewrite(sql, found, Renderer(parameters, dialect)) if found else sql
+    render = Renderer(parameters, dialect)
+    return rewrite(sql, render.place(found), render) if found else sql
 
 
 class Renderer:
@@ -49,11 +50,33 @@ class Renderer:
     def __init__(self, parameters: Mapping[str, object] | None, dialect: str) -> None:
         self._parameters = parameters or {}
         self._dialect = dialect
-        self._rendered: dict[tuple[str, bool, bool], str] = {}
+        self._rendered: dict[tuple[str, bool, bool, bool, bool], str] = {}
+
+    def place(self, found: Sequence[Placeholder]) -> list[Placeholder]:
+        """What of the text is to be replaced: more than the ``:name`` where a value needs it.
+
+        PostgreSQL takes a subquery's NULL for text, which equals no number: only an array literal takes the
+        type of what it is compared with, so there an empty list replaces the whole ``IN ( … )``.
+        """
+        if self._dialect != "postgres":
+            return list(found)
+        return [
+            placeholder.widened() if self._is_empty(placeholder) else placeholder for placeholder in found
+        ]
+
+    def _is_empty(self, placeholder: Placeholder) -> bool:
+        value = self._parameters[placeholder.name]
+        return placeholder.alone and is_list(value) and not items_of(value)
 
     def __call__(self, placeholder: Placeholder) -> str:
         """The literal that stands for a placeholder. Raises UsageError that names it."""
-        key = (placeholder.name, placeholder.in_list, placeholder.alone)
+        key = (
+            placeholder.name,
+            placeholder.in_list,
+            placeholder.alone,
+            placeholder.whole,
+            placeholder.negated,
+        )
         if key not in self._rendered:
             value = self._parameters[placeholder.name]
             try:
@@ -64,6 +87,8 @@ class Renderer:
         return self._rendered[key]
 
     def _render(self, placeholder: Placeholder, value: object) -> str:
+        if placeholder.whole:
+            return "<> ALL ('{}')" if placeholder.negated else "= ANY ('{}')"
         if not placeholder.in_list or not is_list(value):
             return literal(value, self._dialect)
         items = [literal(item, self._dialect) for item in items_of(value)]

@@ -104,6 +104,14 @@ def test_an_empty_list_matches_nothing_and_its_negation_everything() -> None:
     assert duckdb.sql(inline(sql.format("NOT IN"), {"a": []}, "duckdb")).fetchall() == [(3,)]
 
 
+def test_an_empty_list_takes_any_type_on_postgres() -> None:
+    sql = "SELECT 1 FROM t WHERE x in ( :a ) AND y NOT IN (:a) AND z IN (:b) AND ANY(:a)"
+
+    assert inline(sql, {"a": [], "b": [1]}, "postgres") == (
+        "SELECT 1 FROM t WHERE x = ANY ('{}') AND y <> ALL ('{}') AND z IN (1) AND ANY(CAST('{}' AS text[]))"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "dialect", "message"),
     [

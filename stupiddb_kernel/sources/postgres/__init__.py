@@ -148,6 +148,7 @@ class PostgresSource(Source[PostgresSettings]):
         word = binding.first_word(single, self.dialect)
         relational.refuse_commands(word, SHOWING)
         render = Renderer(parameters, self.dialect)
+        found = render.place(found)
         text = binding.rewrite(single, found, render)
         shift = 0
         if options.dry_run and word != "EXPLAIN":
