@@ -104,6 +104,10 @@ class Stream:
 
     def start(self) -> None:
         """Send the statement and wait for what connectorx says of its columns."""
+        if self.statement.limit == 0:
+            # Nothing to run; and a session without rows would not even let connectorx in.
+            self._ended = True
+            return
         major = self.link.release
         named = major >= ((10, 2) if self.link.is_mariadb else (8, 0))
         self._sent = self.statement.select(self.plans, named=named)
@@ -117,7 +121,8 @@ class Stream:
         return pa.schema([(plan.name, plan.type) for plan in self.plans])
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        assert self._worker is not None  # noqa: S101 - started
+        if self._worker is None:  # no rows were asked for
+            return
         batches = self._worker.batches(self._found)
         while (batch := self._guarded(lambda: next(batches, None))) is not None:
             if batch.num_rows:
@@ -141,6 +146,8 @@ class Stream:
             if not self.link.settle():
                 return False
             self.link.execute("ROLLBACK")
+            if self.statement.limit:  # the next one may be a look at the catalog, which must not be cut
+                self.link.execute("SET sql_select_limit = DEFAULT")
         except Exception:  # noqa: BLE001 - whatever it is, the link is not used again
             return False
         return self.statement.database is None
