@@ -71,8 +71,10 @@ def _open_lab(notebook: Path, folder: Path, port: int, *, browser: bool) -> None
     copy = folder / notebook.name
     if not copy.exists():
         shutil.copyfile(notebook, copy)
-    command = [sys.executable, "-m", "jupyterlab", str(copy), "--ServerApp.ip=127.0.0.1", f"--port={port}"]
-    command += [f"--ServerApp.root_dir={folder.resolve()}"]
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--port={port}"]
+    command += [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{copy.name}"]
+    # the demo asks nothing of the network, so JupyterLab is not to ask for news either
+    command += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -58,7 +58,7 @@ def status(extension: Extension, _: str) -> None:
     rows = [
         ("configuration", where),
         ("session", "open" if session is not None else "not opened yet: the first query opens it"),
-        ("demo", "running in this kernel" if extension.demo is not None else "not running in this kernel"),
+        ("demo", _demo_state(extension)),
         ("tracebacks", "on" if extension.tracebacks else "off"),
     ]
     width = max(len(left) for left, _ in rows)
@@ -67,6 +67,16 @@ def status(extension: Extension, _: str) -> None:
     width = max(len(name) for name in extension.kinds) + 2
     lines += [f"  %%{name.ljust(width)}{kind}" for name, kind in extension.kinds.items()]
     extension.show_text("\n".join(lines))
+
+
+def _demo_state(extension: Extension) -> str:
+    from stupiddb_kernel import demo as demos
+
+    if extension.demo is not None:
+        return "running, started by this kernel: stand-ins on this machine, not AWS"
+    if demos.running() is not None:
+        return "running, started by `stupiddb demo`: stand-ins on this machine, not AWS"
+    return "not running"
 
 
 def connect(extension: Extension, argument: str) -> None:
