@@ -47,7 +47,7 @@ def test_every_source_of_the_demo_has_a_magic(demo: Kernel) -> None:
     (status,) = demo.run("%stupiddb status").outputs
     for name in ("local", "athena", "aurora", "rds", "s3"):
         assert f"%%{name} " in status["text/plain"]
-    assert "running in this kernel" in status["text/plain"]
+    assert "started by this kernel" in status["text/plain"]
 
 
 @pytest.mark.parametrize("source", ["aurora", "rds", "athena", "local"])
