@@ -100,21 +100,8 @@ def store(request: pytest.FixtureRequest, session: Session) -> Store:
     return Store(source, databases[request.param])
 
 
-def _client(stack: Any, service: str) -> Any:
-    import boto3
-
-    keys = stack.environment()
-    return boto3.client(
-        service,
-        endpoint_url=stack.aws_endpoint,
-        region_name=keys.get("AWS_REGION", "us-east-1"),
-        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
 def _load_s3(stack: Any) -> str:
-    client = _client(stack, "s3")
+    client = stack.client("s3")
     client.create_bucket(Bucket="contract-tables")
     for name, table in TABLES.items():
         buffer = io.BytesIO()
@@ -128,7 +115,7 @@ def _load_s3(stack: Any) -> str:
 def _load_athena(stack: Any, bucket: str) -> None:
     types = {"id": "bigint", "name": "string", "text": "string", "price": "decimal(10,2)", "score": "double"}
     types |= {"day": "date", "at": "timestamp"}
-    client = _client(stack, "glue")
+    client = stack.client("glue")
     client.create_database(DatabaseInput={"Name": "contract"})
     for name, table in TABLES.items():
         client.create_table(

@@ -10,7 +10,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from stupiddb_kernel.config.aws import Aws
@@ -29,9 +28,7 @@ class Manager:
 
     def __init__(self, stack: Stack) -> None:
         self.settings = AwsSettings(region="us-east-1", endpoint_url=stack.aws_endpoint)
-        self.client: Any = boto3.client(
-            "secretsmanager", region_name="us-east-1", endpoint_url=stack.aws_endpoint
-        )
+        self.client: Any = stack.client("secretsmanager")
         self.clock = 0.0
 
     def put(self, value: str | dict[str, Any] | bytes) -> str:
