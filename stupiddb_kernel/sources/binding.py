@@ -21,6 +21,8 @@ class Placeholder:
     ``in_list``: it is an item of its own in ``IN ( … )``, so a list given for it is spread into items.
     ``alone``: it is the only item there, so even an empty list has a meaning. ``membership`` is then the
     span of the whole ``[NOT] IN ( … )``, and ``negated`` whether it begins with NOT.
+    ``in_any``: it is all there is in ``ANY ( … )``, ``ALL`` or ``SOME``, so what it is compared with gives
+    an array its type.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Placeholder:
     alone: bool = False
     membership: tuple[int, int] | None = None
     negated: bool = False
+    in_any: bool = False
     whole: bool = False
     """It stands for all of its ``membership``, not for the item in it."""
 
@@ -126,7 +129,9 @@ def placeholders(sql: str, dialect: str) -> list[Placeholder]:
             negated = alone and index > 2 and tokens[index - 3].word == "NOT"
             span = (tokens[index - 2 - negated].start, tokens[index + 1].end) if alone else None
             name = token.text[1:]
-            found.append(Placeholder(name, token.start, token.end, item, alone, span, negated))
+            owner = tokens[index - 2].word if index > 1 and before == "(" and after == ")" else ""
+            in_any = owner in ("ANY", "ALL", "SOME")
+            found.append(Placeholder(name, token.start, token.end, item, alone, span, negated, in_any))
         elif token.kind == "symbol" and token.text in "([{":
             follows_in = index > 0 and tokens[index - 1].word == "IN"
             first = tokens[index + 1].word if index + 1 < len(tokens) else ""

@@ -82,6 +82,14 @@ def test_knows_an_item_of_an_in_list(sql: str, in_list: bool, alone: bool) -> No
     assert (found.in_list, found.alone) == (in_list, alone)
 
 
+def test_knows_the_only_thing_in_any() -> None:
+    sql = "x = ANY(:a) AND y <> all ( :b ) AND z = ANY(ARRAY[:c]) AND z = ANY(:d::int[])"
+
+    found = binding.placeholders(sql, "postgres")
+
+    assert [placeholder.in_any for placeholder in found] == [True, True, False, False]
+
+
 def test_rewrites_and_finds_the_way_back() -> None:
     sql = "SELECT :long_name + wrong, :b FROM t"
     found = binding.placeholders(sql, "postgres")

@@ -97,6 +97,12 @@ def test_lists_are_spread_inside_in() -> None:
     assert inline(sql, {"a": [1, -2]}, "duckdb") == "x IN (1, (-2)) OR y = ANY([1, (-2)])"
 
 
+def test_lists_inside_any_take_the_type_of_the_other_side() -> None:
+    sql = "x = ANY(:a) OR f(:a)"
+
+    assert inline(sql, {"a": [1]}, "postgres") == "x = ANY('{1}') OR f(CAST('{1}' AS bigint[]))"
+
+
 def test_an_empty_list_matches_nothing_and_its_negation_everything() -> None:
     sql = "SELECT count(*) FROM range(3) t(x) WHERE x {} (:a)"
 
@@ -108,7 +114,7 @@ def test_an_empty_list_takes_any_type_on_postgres() -> None:
     sql = "SELECT 1 FROM t WHERE x in ( :a ) AND y NOT IN (:a) AND z IN (:b) AND ANY(:a)"
 
     assert inline(sql, {"a": [], "b": [1]}, "postgres") == (
-        "SELECT 1 FROM t WHERE x = ANY ('{}') AND y <> ALL ('{}') AND z IN (1) AND ANY(CAST('{}' AS text[]))"
+        "SELECT 1 FROM t WHERE x = ANY ('{}') AND y <> ALL ('{}') AND z IN (1) AND ANY('{}')"
     )
 
 
