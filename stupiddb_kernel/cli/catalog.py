@@ -76,10 +76,11 @@ def _show_table(session: Session, name: str) -> None:
 
 
 def describe_size(statistics: Statistics) -> str:
-    """``336,776 rows, 12.3 MB``; empty for what is unknown."""
+    """``336,776 rows, 12.3 MB``, with ``~`` before estimates; empty for what is unknown."""
+    about = "" if statistics.exact else "~"
     parts = []
     if statistics.rows is not None:
-        parts.append(figures.count(statistics.rows, "row"))
+        parts.append(about + figures.count(statistics.rows, "row"))
     if statistics.bytes is not None:
-        parts.append(figures.size(statistics.bytes))
+        parts.append(about + figures.size(statistics.bytes))
     return ", ".join(parts)
