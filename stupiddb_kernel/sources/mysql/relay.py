@@ -148,30 +148,27 @@ class _Commands:
         """What of ``data`` is to be passed on."""
         passed = bytearray()
         position = 0
-        while position < len(data):
+        while position < len(data) and not self.quit:
             if self._left:
                 part = data[position : position + self._left]
                 passed += part
                 self._left -= len(part)
                 position += len(part)
                 continue
-            need = 5 - len(self._header)
-            self._header += data[position : position + need]
-            position += need
-            if len(self._header) < 5 and not self._is_empty_packet():
-                break
-            length = int.from_bytes(self._header[:3], "little")
-            if length == 1 and self._header[3] == 0 and self._header[4] == _QUIT:
-                self.quit = True
-                break
-            passed += self._header
-            self._left = length - (len(self._header) - 4)
-            self._header = b""
+            # Of a command of one byte the byte belongs to what is looked at.
+            need = 5 if self._header[:4] == b"\x01\0\0\0" else 4
+            part = data[position : position + need - len(self._header)]
+            self._header += part
+            position += len(part)
+            if self._header[:4] == b"\x01\0\0\0" and len(self._header) < 5:
+                continue
+            if len(self._header) >= 4:
+                self.quit = self._header == bytes([1, 0, 0, 0, _QUIT])
+                if not self.quit:
+                    passed += self._header
+                    self._left = int.from_bytes(self._header[:3], "little") - (len(self._header) - 4)
+                self._header = b""
         return bytes(passed)
-
-    def _is_empty_packet(self) -> bool:
-        """The end of a payload whose length is a multiple of 16 MiB - 1."""
-        return len(self._header) == 4 and self._header[:3] == b"\0\0\0"
 
 
 def _packet(sequence: int, payload: bytes) -> bytes:
