@@ -94,10 +94,14 @@ class Pool(Generic[C]):
             member = self._claim(deadline, patience, abandoned)
             if member is None:
                 return self._open_one().connection
-            if self._is_good(member):
+            if not self._is_current(member):
+                self._discard(member)
+            elif self._is_good(member):
                 self._warm()
                 return member.connection
-            self._discard(member)
+            else:
+                self._discard(member)
+                self.clear()  # whatever ended this one (a restart, a failover) ended the others
 
     def try_take(self) -> C | None:
         """A connection if one is free or may be opened at once, else None."""
@@ -196,10 +200,7 @@ class Pool(Generic[C]):
         return young and member.generation == self._generation
 
     def _is_good(self, member: _Member[C]) -> bool:
-        now = time.monotonic()
-        if not self._is_current(member):
-            return False
-        if now - member.used < self._rules.trusted_seconds:
+        if time.monotonic() - member.used < self._rules.trusted_seconds:
             return True
         try:
             return self._probe(member.connection)
