@@ -29,7 +29,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stupiddb_kernel.errors import InexactValue
 from stupiddb_kernel.sources.mysql.connection import Described
@@ -177,7 +176,7 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(kind, array.cast(kind.storage_type))
     if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return pc.assume_timezone(array, kind.tz) if array.type.tz is None else array.cast(kind)
+        return array.cast(pa.timestamp(kind.unit, array.type.tz)).view(kind)  # sessions run in UTC
     return array.cast(kind)
 
 
