@@ -34,6 +34,11 @@ _NO_DATABASE = 1049
 _SYNTAX = 1064
 _RUST = re.compile(r"ERROR (\d+) \((\w+)\): (.*?)(?: \}|$)", re.DOTALL)
 _NEAR = re.compile(r"near '(.*)' at line (\d+)\s*$", re.DOTALL)
+# What Rust's driver says of it; "bytes remaining" when the server went in the middle of a row.
+_BROKEN = re.compile(
+    r"IoError|Broken pipe|[Cc]onnection (?:reset|refused)|Server disconnected|timed out"
+    r"|bytes remaining on stream"
+)
 _NAMED = re.compile(
     r"[Uu]nknown (?:column|table) '([^']+)'|[Tt]able '([^']+)' doesn't exist|Column '([^']+)' in"
 )
@@ -127,9 +132,7 @@ def _said(error: Exception) -> _Said:
 
 def _is_network(error: Exception) -> bool:
     text = str(error)
-    return isinstance(error, OSError | EOFError) or bool(
-        re.search(r"IoError|Broken pipe|[Cc]onnection (?:reset|refused)|Server disconnected|timed out", text)
-    )
+    return isinstance(error, OSError | EOFError) or bool(_BROKEN.search(text))
 
 
 def _of_connectorx(error: WorkerFailed, source: str) -> SourceError:

@@ -76,8 +76,8 @@ class Relay:
             if client is not None:
                 with client:
                     self._pump(client)
-        except OSError:
-            pass  # either end hung up: who reads there sees it
+        except (OSError, ValueError):
+            pass  # either end hung up, or was closed under select: who reads there sees it
         finally:
             self._listener.close()
 
