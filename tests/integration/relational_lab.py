@@ -215,20 +215,22 @@ class Spare:
         self._stack = stack
         self._kind = kind
         self._command = stack._processes._commands[kind]
+        self.options: tuple[str, ...] = ()
+        """What it is started with besides, from the next start on."""
 
     def stop(self) -> None:
         """End it as a crash does, and wait until it is gone."""
         os.kill(self._stack.pids()[self._kind], self._command.end_signal)
         assert eventually(lambda: self._kind not in self._stack.pids())
 
-    def start(self, *options: str) -> None:
+    def start(self) -> None:
         """Start it again on its data, without waiting."""
-        self._stack._processes.start(replace(self._command, argv=[*self._command.argv, *options]))
+        self._stack._processes.start(replace(self._command, argv=[*self._command.argv, *self.options]))
 
-    def restart(self, *options: str) -> None:
+    def restart(self) -> None:
         """Stop it, start it again and wait until it answers."""
         self.stop()
-        self.start(*options)
+        self.start()
         assert eventually(lambda: accepts(self.address.port), 20)
 
     def readable(self, authority: Authority) -> Authority:
