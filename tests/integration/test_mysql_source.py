@@ -30,6 +30,7 @@ from stupiddb_kernel.errors import (
 )
 from stupiddb_kernel.sources.base import TableName
 from stupiddb_kernel.sources.mysql import MysqlSource
+from stupiddb_kernel.sources.mysql.process import WorkerFailed
 from tests.integration.relational_lab import (
     Authority,
     Spare,
@@ -296,6 +297,20 @@ def test_a_killed_connection_is_replaced_unseen(stack: Stack, admin: Admin, read
         assert eventually(lambda: admin.running("/* once"))
         admin.terminate(reader)
         assert read.result() == [{"n": 1}]
+    source.close()
+
+
+def test_a_session_that_ends_before_its_reader_has_entered_is_noticed_at_once(
+    stack: Stack, admin: Admin, reader: str
+) -> None:
+    source = as_reader(stack, reader)
+    with source._pool.lend() as link:
+        admin.terminate(reader)
+        started = monotonic()
+        with pytest.raises(WorkerFailed):
+            link.start("SELECT 1", 10).schema()
+        assert link.lost
+        assert monotonic() - started < 5  # the driver would try for 30
     source.close()
 
 

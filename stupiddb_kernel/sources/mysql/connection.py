@@ -58,6 +58,11 @@ class Link:
         major, minor = text.split(".")[:2]
         return int(major), int("".join(filter(str.isdigit, minor)) or 0)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the server hung up while the worker read."""
+        return self._relay is not None and self._relay.lost
+
     def execute(self, sql: str) -> None:
         """Run a statement whose rows, if it has any, don't matter."""
         with self.session.cursor() as cursor:
@@ -116,7 +121,7 @@ class Link:
             self._worker = Worker(self.door.settings.name)
         session: Any = self.session
         session._sock.settimeout(None)
-        self._relay = Relay(session._sock, self.version)
+        self._relay = Relay(session._sock, self.version, on_lost=self._worker.kill)
         self._worker.begin(self._relay.url, sql, batch_rows)
         return self._worker
 

@@ -99,11 +99,7 @@ def running(
             hint="raise statement_timeout_seconds or the timeout of this read, or ask for less",
         )
     if said.code in _LOST or (said.code == 0 and _is_network(error)):
-        return ConnectionLost(
-            f"the connection was lost: {said.text}",
-            source=source,
-            hint="run it again; the next read reconnects",
-        )
+        return lost(said.text, source)
     if said.code == _INTERRUPTED:
         return QueryFailed("the statement was killed in the server", source=source, sql=sql)
     if said.code in _DENIED:
@@ -118,6 +114,13 @@ def running(
     if said.code == 1295:
         hint = "the server can't prepare this kind of statement: ask INFORMATION_SCHEMA instead"
     return QueryFailed(said.text, source=source, sql=sql, position=_position(said, sql, sent), hint=hint)
+
+
+def lost(why: str, source: str) -> ConnectionLost:
+    """The connection broke under a statement."""
+    return ConnectionLost(
+        f"the connection was lost: {why}", source=source, hint="run it again; the next read reconnects"
+    )
 
 
 def _said(error: Exception) -> _Said:

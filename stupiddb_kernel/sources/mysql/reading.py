@@ -159,6 +159,9 @@ class Stream:
         try:
             return work()
         except (pymysql.Error, OSError, EOFError, WorkerFailed) as error:
+            if isinstance(error, WorkerFailed) and error.kind == "gone" and self.link.lost:
+                self.lost = True
+                raise faults.lost("the server ended it", self.statement.source) from error
             fault = faults.running(
                 error,
                 self.statement.source,

@@ -17,6 +17,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 
 _USER = "relay"
 _QUIT = 0x01
@@ -38,9 +39,17 @@ _PLUGIN = b"mysql_native_password"
 
 
 class Relay:
-    """Serves one client in a thread; ``url`` is where, ``close`` ends it."""
+    """Serves one client in a thread; ``url`` is where, ``close`` ends it.
 
-    def __init__(self, upstream: socket.socket, server_version: str) -> None:
+    ``lost``: the server hung up. ``on_lost`` is called then, since connectorx would try for half a minute
+    to log in again.
+    """
+
+    def __init__(
+        self, upstream: socket.socket, server_version: str, on_lost: Callable[[], None] = lambda: None
+    ) -> None:
+        self.lost = False
+        self._on_lost = on_lost
         self._upstream = upstream
         self._version = server_version.encode("latin1", "replace")
         self._token = secrets.token_hex(16)
@@ -76,6 +85,8 @@ class Relay:
             if client is not None:
                 with client:
                     self._pump(client)
+                if self.lost:
+                    self._on_lost()
         except (OSError, ValueError):
             pass  # either end hung up, or was closed under select: who reads there sees it
         finally:
@@ -124,16 +135,27 @@ class Relay:
                 if client in ready:
                     data = client.recv(_CHUNK)
                     forward = commands.feed(data)
-                    if forward:
-                        upstream.sendall(forward)
+                    if forward and not self._pass_on(forward):
+                        return
                     if not data or commands.quit:
                         return
                 if upstream not in ready:
                     continue
-            data = upstream.recv(_CHUNK)
+            try:
+                data = upstream.recv(_CHUNK)
+            except OSError:
+                data = b""
             if not data:
+                self.lost = True
                 return
             client.sendall(data)
+
+    def _pass_on(self, data: bytes) -> bool:
+        try:
+            self._upstream.sendall(data)
+        except OSError:
+            self.lost = True
+        return not self.lost
 
 
 class _Commands:
