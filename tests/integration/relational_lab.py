@@ -141,13 +141,20 @@ class Authority:
         folder.mkdir()
         ca, ca_key = folder / "ca.pem", folder / "ca.key"
         cert, key = folder / "server.pem", folder / "server.key"
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        curve: list[str | Path] = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ]
         _openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-subj", "/CN=Test Authority")
-        _openssl(
-            *("req", "-x509", *curve, "-CA", ca, "-CAkey", ca_key, "-keyout", key, "-out", cert),
-            *("-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"),
-            *("-addext", "basicConstraints=critical,CA:FALSE"),
-        )
+        signed: list[str | Path] = ["-CA", ca, "-CAkey", ca_key, "-keyout", key, "-out", cert]
+        named = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
+        no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"]
+        _openssl("req", "-x509", *curve, *signed, *named, *no_authority)
         key.chmod(0o644)  # the server runs under an account of its own
         return cls(ca, cert, key)
 
