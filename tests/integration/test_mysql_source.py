@@ -461,7 +461,9 @@ def test_a_rotated_password_is_taken_from_secrets_manager(
     source.close()
 
 
-def test_iam_means_tls(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iam_means_tls_and_gives_its_token_to_no_other_server(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "signing-key-of-the-test")
     settings = MysqlSettings(name="store", host="h", database="d", username="u", auth="iam")

@@ -442,7 +442,7 @@ def test_a_rotated_password_is_taken_from_secrets_manager(
     source.close()
 
 
-def test_iam_means_tls_and_a_fresh_token_for_each_connection(
+def test_iam_means_tls_and_gives_its_token_to_no_other_server(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
