@@ -232,6 +232,8 @@ def test_the_keyboard_does_it_all(large: Table) -> None:
     large.grid.focus()
     press("ArrowUp")
     press("ArrowRight")
+    # drawn with the next frame, so waited for
+    expect(large.grid).to_have_attribute("aria-activedescendant", re.compile("-h-1$"))
     active = large.grid.get_attribute("aria-activedescendant")
     expect(large.page.locator(f"#{active}")).to_contain_text("carrier")
     press("Enter")
