@@ -16,8 +16,9 @@ from stupiddb_kernel.config.aws import Aws
 from stupiddb_kernel.config.secrets import Secrets
 from stupiddb_kernel.config.settings import AwsSettings, DuckdbSettings
 from stupiddb_kernel.errors import InexactValue, StoreError, StoreLocked, StupiddbError
-from stupiddb_kernel.sources.base import ReadOptions, SourceContext, TableName
+from stupiddb_kernel.sources.base import QueryStats, ReadOptions, SourceContext, TableName
 from stupiddb_kernel.sources.duckdb import DuckdbSource
+from stupiddb_kernel.sources.result import Result
 from stupiddb_kernel.store import open_store
 
 ATTACKS = [
@@ -218,6 +219,16 @@ def test_points_at_an_error_in_the_sql_as_it_was_typed(local: DuckdbSource) -> N
 def test_refuses_what_arrow_would_change(local: DuckdbSource, value: str) -> None:
     with pytest.raises(InexactValue, match="CAST"):
         local.query(f"SELECT {value} AS v")
+
+
+def test_refuses_to_hold_more_digits_than_duckdb_has(local: DuckdbSource) -> None:
+    schema = pa.schema([("wide", pa.decimal256(65, 30))])
+    closed: list[bool] = []
+    result = Result(schema, iter(()), QueryStats("rds"), close=lambda: closed.append(True))
+    with pytest.raises(InexactValue, match="'wide' has 65 digits") as caught:
+        local.hold(result)
+    assert "DECIMAL(38, 30)" in str(caught.value)
+    assert closed == [True]
 
 
 def test_spills_instead_of_dying(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
+from stupiddb_kernel.errors import InexactValue
 from stupiddb_kernel.sources.duckdb.connection import RESULTS, Instance
+from stupiddb_kernel.sources.engine.exactness import refuse_unholdable
 from stupiddb_kernel.sources.engine.naming import quote
 from stupiddb_kernel.sources.engine.statements import translate
 from stupiddb_kernel.sources.result import Result, interruptible
@@ -36,6 +38,11 @@ class Results:
 
         Ctrl-C stops the read in its own store. Raises what the read raised.
         """
+        try:
+            refuse_unholdable(result.schema, source=result.stats.source)
+        except InexactValue:
+            result.close()
+            raise
         with self._lock:
             self._sweep()
             self._count += 1

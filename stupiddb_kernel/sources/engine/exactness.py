@@ -1,11 +1,14 @@
-"""Types whose values DuckDB changes when it hands them to Arrow; reading them is refused."""
+"""Types that DuckDB and Arrow can't hand each other unchanged; they are refused with what to do instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stupiddb_kernel.errors import InexactValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CHANGED = {
     "TIME WITH TIME ZONE": "loses its offset",
@@ -23,4 +26,17 @@ def refuse_inexact(description: Iterable[tuple[Any, ...]], *, source: str) -> No
                 f"column {name!r} is {kind}, which {_CHANGED[changed]} on its way to Arrow",
                 source=source,
                 hint=f"cast it: CAST({name} AS VARCHAR)",
+            )
+
+
+def refuse_unholdable(schema: pa.Schema, *, source: str) -> None:
+    """Raise InexactValue for the first column of ``schema`` that DuckDB has no type for."""
+    import pyarrow as pa
+
+    for column in schema:
+        if pa.types.is_decimal256(column.type):
+            raise InexactValue(
+                f"column {column.name!r} has {column.type.precision} digits, and the local DuckDB holds 38",
+                source=source,
+                hint=f"cast it in the statement, to text or to DECIMAL(38, {min(column.type.scale, 38)})",
             )
