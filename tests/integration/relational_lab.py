@@ -71,15 +71,15 @@ def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
 
 
 def memory() -> int:
-    """Resident bytes of this process and its children."""
-    children = [
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-        if b"worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (os.getpid(), *children)]
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+    """Resident bytes of this process and its readers; threads and processes may end while it looks."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for pid in (task / "children").read_text().split():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    if b"worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def growth(result: Result) -> tuple[int, int]:
