@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from stupiddb_kernel.errors import SourceUnreachable, StupiddbError
+from stupiddb_kernel.errors import SourceUnreachable
 
 _log = logging.getLogger(__name__)
 C = TypeVar("C")
@@ -102,17 +102,6 @@ class Pool(Generic[C]):
             else:
                 self._discard(member)
                 self.clear()  # whatever ended this one (a restart, a failover) ended the others
-
-    def try_take(self) -> C | None:
-        """A connection if one is free or may be opened at once, else None."""
-        with self._free:
-            if not self._idle and self._count() >= self._rules.maximum:
-                return None
-        try:
-            return self.take(0)
-        except StupiddbError as error:
-            _log.debug("%s: no further connection: %s", self._source, error.message)
-            return None
 
     def give(self, connection: C, *, broken: bool = False) -> None:
         """Return a borrowed connection; ``broken`` ones are closed and not lent again."""
